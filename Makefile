@@ -1,0 +1,62 @@
+# Needs Python 3.11 or newer, pip and make; everything else goes into .venv and .cache.
+#   make demo      install, serve the demo on http://127.0.0.1:8000
+#   make test      the tests, with branch coverage, then again without Flask installed
+# Another Python: make PYTHON=python3.13
+
+PYTHON ?=
+VENV := .venv
+BARE := .venv-bare
+PY := $(VENV)/bin/python
+PIP_INSTALL := -m pip install --quiet --disable-pip-version-check
+WIRING := pyproject.toml hipflask_as_flask.pth scripts/make_venv.sh
+
+.DEFAULT_GOAL := all
+.PHONY: all demo test test-bare lint bench docs conformance conformance-extensions clean
+
+all: $(VENV)/.dev
+
+# The stamps make a second run quick; the recipes are fit to be repeated.
+$(VENV)/.base: $(WIRING)
+	@sh scripts/make_venv.sh $(VENV) $(PYTHON)
+	$(PY) $(PIP_INSTALL) -e .
+	@touch $@
+
+$(VENV)/.dev: $(VENV)/.base
+	$(PY) $(PIP_INSTALL) -e '.[dev]'
+	@touch $@
+
+$(BARE)/.dev: $(WIRING)
+	@sh scripts/make_venv.sh $(BARE) $(PYTHON)
+	$(BARE)/bin/python $(PIP_INSTALL) -e '.[test]'
+	@touch $@
+
+demo: $(VENV)/.base
+	$(PY) -m examples.demo
+
+test: $(VENV)/.dev test-bare
+	$(PY) -m pytest --cov --cov-report=term -q
+
+# Without Flask, as users have it: contract tests skip there and say so.
+test-bare: $(BARE)/.dev
+	$(BARE)/bin/python -m pytest -q -rs -p no:cacheprovider --ignore=tests/fuzz
+
+lint: $(VENV)/.dev
+	$(PY) -m ruff check .
+	$(PY) -m ruff format --check .
+	$(PY) -m mypy
+
+bench: $(VENV)/.dev
+	$(PY) benchmarks/quick.py
+
+docs: $(VENV)/.dev
+	$(PY) scripts/check_docs.py
+
+conformance: $(VENV)/.base
+	$(PY) scripts/conformance.py flask
+
+conformance-extensions: $(VENV)/.base
+	$(PY) scripts/conformance.py extensions
+
+clean:
+	rm -rf $(VENV) $(BARE) .cache .coverage .coverage.* .hypothesis .mypy_cache .pytest_cache .ruff_cache build dist
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -1,0 +1,5 @@
+"""`python -m hipflask`: the command line without its console script."""
+
+from .cli import main
+
+main()

@@ -1,0 +1,367 @@
+"""What is current, from push to pop.
+
+Flask 3.1 documents two contexts. Here a request context is an application context too: one
+object and one context variable serve both faces. While a context is on top it knows the
+`app_ctx` and the `request_ctx` that are current; an application context pushed inside a
+request leaves the request current, a request pushed inside an application context of the
+same application shares its `g`.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterator
+from functools import update_wrapper
+from types import TracebackType
+from typing import Any, TypeVar
+
+from werkzeug.exceptions import HTTPException
+
+from .globals import _cv_app, _cv_current, _cv_request
+from .routing import ASK, Target
+from .signals import (
+    appcontext_popped,
+    appcontext_pushed,
+    appcontext_tearing_down,
+    request_tearing_down,
+)
+from .typing import AfterRequestCallable, Application, Environ
+from .wrappers import lazy
+
+F = TypeVar("F", bound=Callable[..., Any])
+A = TypeVar("A", bound=AfterRequestCallable[Any])
+
+# "Not given", where None says that there was no exception.
+_sentinel: Any = object()
+
+
+class _AppCtxGlobals:
+    """The namespace behind `g`: attributes to set during one context."""
+
+    # Any attribute may be set by the application, hence the plain __dict__ below.
+    def __getattr__(self, name: str) -> Any:
+        raise AttributeError(f"g.{name} was not set in this context.", name=name, obj=self)
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        self.__dict__[name] = value
+
+    def get(self, name: str, default: Any | None = None) -> Any:
+        """The attribute `name`, or `default`."""
+        return self.__dict__.get(name, default)
+
+    def pop(self, name: str, default: Any = _sentinel) -> Any:
+        """Remove the attribute `name` and return it, or `default`; KeyError without one."""
+        if default is _sentinel:
+            return self.__dict__.pop(name)
+        return self.__dict__.pop(name, default)
+
+    def setdefault(self, name: str, default: Any = None) -> Any:
+        """The attribute `name`; set to `default` first if it was not there."""
+        return self.__dict__.setdefault(name, default)
+
+    def __contains__(self, item: str) -> bool:
+        return item in self.__dict__
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.__dict__)
+
+    def __repr__(self) -> str:
+        ctx = _cv_app.get(None)
+        return object.__repr__(self) if ctx is None else f"<flask.g of '{ctx.app.name}'>"
+
+
+class AppContext:
+    """Which application is current, with its `g` and `url_adapter`.
+
+    Make one with `app.app_context()`. It may be pushed more than once; the last pop runs
+    the application's teardown functions.
+    """
+
+    #: What `current_app` and `g` read while this context is on top.
+    app_ctx: AppContext | None = None
+    #: What `request` and `session` read while this context is on top.
+    request_ctx: RequestContext | None = None
+
+    # How to return to what was current before: the first push, then further ones.
+    _token: Any = None
+    _further: list[Any] | None = None
+
+    def __init__(self, app: Application) -> None:
+        self.app = app
+
+    g: Any = lazy(lambda self: self.app.app_ctx_globals_class())
+
+    @lazy
+    def url_adapter(self) -> Any:
+        """Builds URLs outside a request; None unless SERVER_NAME is set."""
+        return self.app.create_url_adapter(None)
+
+    def push(self) -> None:
+        """Make this context current."""
+        outer = _cv_current.get()
+        self._enter(self, None if outer is None else outer.request_ctx)
+        if appcontext_pushed.receivers:
+            appcontext_pushed.send(self.app, _async_wrapper=self.app.ensure_sync)
+
+    def _enter(self, app_ctx: AppContext, request_ctx: RequestContext | None) -> None:
+        if self._token is not None:
+            if self._further is None:
+                self._further = []
+            self._further.append((self._token, self.app_ctx, self.request_ctx))
+        self.app_ctx = app_ctx
+        self.request_ctx = request_ctx
+        self._token = _cv_current.set(self)
+
+    def _leave(self) -> None:
+        """Return to what was current before the last push."""
+        _cv_current.reset(self._token)
+        # Also ends the reference of a context to itself: no garbage is left to collect.
+        if self._further:
+            self._token, self.app_ctx, self.request_ctx = self._further.pop()
+        else:
+            self._token = self.app_ctx = self.request_ctx = None
+
+    def _refuse_pop(self) -> None:
+        raise AssertionError(
+            f"Popped {self!r}, but the context on top is {_cv_current.get()!r}. Contexts are"
+            " popped in the reverse order of their pushes, in the thread or task that pushed"
+            " them."
+        )
+
+    def pop(self, exc: BaseException | None = _sentinel) -> None:
+        """Undo the last push; the first push's pop runs the teardown functions.
+
+        They get `exc`, by default the exception being handled. Raises AssertionError if
+        another context is on top.
+        """
+        if exc is _sentinel:
+            exc = sys.exc_info()[1]
+        if _cv_current.get() is not self:
+            self._refuse_pop()
+        try:
+            if not self._further:
+                self.app.do_teardown_appcontext(exc)
+        finally:
+            self._leave()
+        if appcontext_popped.receivers:
+            appcontext_popped.send(self.app, _async_wrapper=self.app.ensure_sync)
+
+    def __enter__(self) -> Any:
+        self.push()
+        return self
+
+    def __exit__(
+        self,
+        exc_type: type[BaseException] | None,
+        exc_value: BaseException | None,
+        tb: TracebackType | None,
+    ) -> None:
+        self.pop(exc_value)
+
+
+class RequestContext(AppContext):
+    """One request: its `request`, `session` and flashes, and the rule it matched.
+
+    Make one with `app.request_context(environ)` or `app.test_request_context(...)`.
+    `request` and `session` stand in for what would be made.
+    """
+
+    #: Messages flashed to this request, once read.
+    flashes: list[tuple[str, str]] | None = None
+    #: What the application was worked out to be, and this request's route in it.
+    plan: Any = None
+    route: Any = None
+
+    def __init__(
+        self,
+        app: Application,
+        environ: Environ,
+        request: Any = None,
+        session: Any = None,
+    ) -> None:
+        self.app = app
+        if request is None:
+            request = app.request_class(environ)
+            request.json_module = app.json
+        self.request = request
+        self._after_request_functions: list[Any] = []
+        if session is not None:
+            self._session = session
+
+    @lazy
+    def url_adapter(self) -> Any:
+        """Matches and builds URLs for the request; None if its host was refused."""
+        try:
+            return self.app.create_url_adapter(self.request)
+        except HTTPException as error:
+            self.request.routing_exception = error
+            return None
+
+    def copy(self) -> RequestContext:
+        """A context for the same request and session, to be pushed in another thread or greenlet.
+
+        Two of them must not change the request at the same time.
+        """
+        return self.__class__(
+            self.app, self.request.environ, request=self.request, session=self._session
+        )
+
+    @lazy
+    def _session(self) -> Any:
+        interface = self.app.session_interface
+        opened = interface.open_session(self.app, self.request)
+        return interface.make_null_session(self.app) if opened is None else opened
+
+    @property
+    def session(self) -> Any:
+        """The session; reading it here is what counts as access (it brings `Vary: Cookie`)."""
+        session = self._session
+        session.accessed = True
+        return session
+
+    @property
+    def has_opened_session(self) -> bool:
+        """Whether the session was opened; reading `session` opens it."""
+        return "_session" in self.__dict__
+
+    def push(self) -> None:
+        """Make the request current, open a replaced session interface's session, match the URL."""
+        app = self.app
+        outer = _cv_current.get()
+        if outer is None or outer.app_ctx.app is not app:
+            self._enter(self, self)
+            if appcontext_pushed.receivers:
+                appcontext_pushed.send(app, _async_wrapper=app.ensure_sync)
+        else:
+            self._enter(outer.app_ctx, self)
+        self.plan = plan = app.sealed
+        if plan.opens_session:
+            self._session  # noqa: B018 (opens it)
+        if self.route is None:
+            self.match_request()
+
+    def match_request(self) -> None:
+        """Find the rule for the request; what is raised is kept as `routing_exception`."""
+        plan = self.plan or self.app.sealed
+        request = self.request
+        environ = request.environ
+        if environ.get("HTTP_HOST") not in plan.hosts or "HTTP_UPGRADE" in environ:
+            self._ask_werkzeug(plan)
+            return
+        method, path = request.line()
+        found, detail = plan.match(method, path)
+        if found.__class__ is Target:
+            self.route = found.plan or plan.route_of(found)
+            request.url_rule = found.rule
+            request.view_args = detail
+        elif found is ASK:
+            self._ask_werkzeug(plan)
+        else:
+            self.route = plan.unmatched
+            request.routing_exception = plan.refusal(found, detail)
+
+    def _ask_werkzeug(self, plan: Any) -> None:
+        """Match through the URL adapter: what is rare, what is overridden, a host not seen yet."""
+        request = self.request
+        adapter = self.url_adapter
+        self.route = plan.unmatched
+        if adapter is None:
+            return
+        plan.remember_host(request.environ.get("HTTP_HOST"))
+        try:
+            request.url_rule, request.view_args = adapter.match(return_rule=True)
+        except HTTPException as error:
+            request.routing_exception = error
+        else:
+            self.route = plan.route_of_rule(request.url_rule)
+
+    def renew(self) -> Any:
+        """The plan as it is now: a hook may have registered something for this very request."""
+        plan = self.app.sealed
+        if plan is not self.plan:
+            self.plan = plan
+            self.route = plan.route_of_rule(self.request.url_rule)
+        return plan
+
+    def pop(self, exc: BaseException | None = _sentinel) -> None:
+        """Undo the last push; the first push's pop tears the request down.
+
+        The order is Flask's: the request's teardown functions, the request closed, then the
+        application's, by when `request` is no longer current.
+        """
+        if exc is _sentinel:
+            exc = sys.exc_info()[1]
+        if _cv_current.get() is not self:
+            self._refuse_pop()
+        if self._further:
+            self._leave()
+            return
+        app = self.app
+        request = self.request
+        plan = self.renew()
+        owns_app_ctx = self.app_ctx is self
+        try:
+            if self.route is None or self.route.tears_down or request_tearing_down.receivers:
+                plan.teardown_request(self, exc)
+            if plan.closes_request or "files" in request.__dict__:
+                request.close()
+        finally:
+            self.request_ctx = None
+            request.environ["werkzeug.request"] = None
+            try:
+                if owns_app_ctx and (plan.tears_down_app or appcontext_tearing_down.receivers):
+                    app.do_teardown_appcontext(exc)
+            finally:
+                self._leave()
+                if owns_app_ctx and appcontext_popped.receivers:
+                    appcontext_popped.send(app, _async_wrapper=app.ensure_sync)
+
+    def __repr__(self) -> str:
+        request = self.request
+        return f"<RequestContext {request.url!r} [{request.method}] of {self.app.name}>"
+
+
+def after_this_request(f: A) -> A:
+    """Call `f` with this request's response before it is sent; `f` returns the response.
+
+    Raises RuntimeError outside a request.
+    """
+    ctx = _cv_request.get(None)
+    if ctx is None:
+        raise RuntimeError(
+            "after_this_request is about the request being handled, and none is being handled"
+            " here. Call it in a view or hook, or use app.after_request for all requests."
+        )
+    ctx._after_request_functions.append(f)
+    return f
+
+
+def copy_current_request_context(f: F) -> F:
+    """Decorate `f` to run with the request that is current now, in another thread or greenlet.
+
+    The request context is copied here, not when `f` is called. Raises RuntimeError outside
+    a request.
+    """
+    ctx = _cv_request.get(None)
+    if ctx is None:
+        raise RuntimeError(
+            "copy_current_request_context copies the request being handled, and none is being"
+            " handled here. Decorate the function inside a view or hook."
+        )
+    copied = ctx.copy()
+
+    def run(*args: Any, **kwargs: Any) -> Any:
+        with copied:
+            return copied.app.ensure_sync(f)(*args, **kwargs)
+
+    return update_wrapper(run, f)  # type: ignore[return-value]
+
+
+def has_request_context() -> bool:
+    """Whether a request is current, so that `request` and `session` may be used."""
+    return _cv_request.get(None) is not None
+
+
+def has_app_context() -> bool:
+    """Whether an application is current, so that `current_app` and `g` may be used."""
+    return _cv_current.get() is not None

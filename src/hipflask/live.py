@@ -1,0 +1,127 @@
+"""Containers and classes that say when they change.
+
+What dispatch needs to know about an application is worked out once and kept in a `Cell`.
+Extensions also write straight into the dictionaries and lists behind it, or replace a
+method on the instance or on the class; each such change empties the cell, and the next
+request works it out anew. (A change costs one attribute write; a request pays nothing.)
+"""
+
+from __future__ import annotations
+
+import weakref
+from abc import ABCMeta
+from collections import defaultdict
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+T = TypeVar("T")
+
+
+class Cell:
+    """Holds what was worked out, or None once something it rests on has changed."""
+
+    __slots__ = ("__weakref__", "epoch", "plan")
+
+    def __init__(self) -> None:
+        self.plan: Any = None
+        #: Counts the changes, so that a plan made while something changed is not kept.
+        self.epoch = 0
+        _cells.add(self)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return Cell, ()  # a container that is pickled starts a life of its own
+
+    def empty(self) -> None:
+        """Something the plan rests on has changed."""
+        self.epoch += 1
+        self.plan = None
+
+
+_cells: weakref.WeakSet[Cell] = weakref.WeakSet()
+
+
+def empty_all() -> None:
+    """Forget every application's plan: a class they share was changed."""
+    for cell in tuple(_cells):
+        cell.empty()
+
+
+def _announcing(kind: type, names: tuple[str, ...]) -> Callable[[type[T]], type[T]]:
+    """Class decorator: each of `kind`'s methods in `names` empties the container's cell."""
+
+    def wrap(name: str) -> Callable[..., Any]:
+        change = getattr(kind, name)
+
+        def method(self: Any, *args: Any, **kwargs: Any) -> Any:
+            result = change(self, *args, **kwargs)
+            if self.cell is not None:
+                self.cell.empty()
+            return result
+
+        method.__name__ = name
+        method.__doc__ = change.__doc__
+        return method
+
+    def decorate(cls: type[T]) -> type[T]:
+        for name in names:
+            setattr(cls, name, wrap(name))
+        return cls
+
+    return decorate
+
+
+_DICT_CHANGES = (
+    "__setitem__", "__delitem__", "__ior__", "clear", "pop", "popitem", "setdefault", "update",
+)  # fmt: skip
+_LIST_CHANGES = (
+    "__setitem__", "__delitem__", "__iadd__", "__imul__",
+    "append", "clear", "extend", "insert", "pop", "remove", "reverse", "sort",
+)  # fmt: skip
+
+
+@_announcing(dict, _DICT_CHANGES)
+class LiveDict(dict[Any, Any]):
+    """A dict that empties `cell` on every change; `cell` may stay None."""
+
+    cell: Cell | None = None
+
+
+@_announcing(list, _LIST_CHANGES)
+class LiveList(list[Any]):
+    """A list that empties `cell` on every change."""
+
+    def __init__(self, cell: Cell | None = None, items: Any = ()) -> None:
+        super().__init__(items)
+        self.cell = cell
+
+
+@_announcing(defaultdict, _DICT_CHANGES)
+class LiveHooks(defaultdict[Any, Any]):
+    """Hooks by blueprint name (None: the application), each a list that announces its changes."""
+
+    def __init__(self, cell: Cell | None = None) -> None:
+        super().__init__(lambda: LiveList(cell))
+        self.cell = cell
+
+    def copy(self) -> Any:
+        """A plain dictionary of the same lists."""
+        return defaultdict(list, self)
+
+    __copy__ = copy
+
+
+class LiveType(ABCMeta):
+    """Metaclass: setting or deleting an attribute of the class is a change, too.
+
+    Derived from ABCMeta so that an application class may also derive from an ABC.
+    """
+
+    def __setattr__(cls, name: str, value: Any) -> None:
+        super().__setattr__(name, value)
+        # ABCMeta keeps its own registers on the class.
+        if not name.startswith("_abc_"):
+            empty_all()
+
+    def __delattr__(cls, name: str) -> None:
+        super().__delattr__(name)
+        empty_all()

@@ -1,0 +1,342 @@
+"""Werkzeug's rules compiled once into a tree of path segments.
+
+Werkzeug parses a rule, weighs its parts and orders them; `compile_map` takes the ordered
+result over and leaves out what costs time per request: no regular expression for the
+plain `string` and `int` converters, no scan for a path without variables, one look-up for
+the method. What is rare stays Werkzeug's: for redirects, aliases, defaults, WebSocket
+rules and rules on a subdomain `match` answers `ASK`, and the caller asks a `MapAdapter`,
+whose word is final. A property test holds both against each other.
+
+This module holds no socket, request or application, only rules, methods and paths.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from typing import Any, Final, NamedTuple
+
+from werkzeug.routing import BaseConverter, IntegerConverter, Map, Rule
+
+from .live import Cell
+
+Convert = Callable[[str], Any]
+
+ASK: Final = "ask"
+NOT_FOUND: Final = "not found"
+NOT_ALLOWED: Final = "not allowed"
+
+# How one dynamic segment is tested.
+_TEXT, _DIGITS, _REGEX = range(3)
+_TEXT_PART = r"(?P<__werkzeug_0>[^/]{1,})\Z"
+_DIGITS_PART = r"(?P<__werkzeug_0>\d+)\Z"
+
+
+class LiveMap(Map):
+    """A map that empties `cell` when a rule is added or one of its settings is changed."""
+
+    cell: Cell | None = None
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        super().__setattr__(name, value)
+        # `_remap` going down says that Werkzeug sorted the rules, which changes nothing.
+        if self.cell is not None and not (name == "_remap" and value is False):
+            self.cell.empty()
+
+
+class Target:
+    """A rule as the end of a path: what to convert, and a place for the caller's plan.
+
+    `plan` is the caller's: dispatch keeps there what it worked out for the rule.
+    """
+
+    __slots__ = ("ask", "converts", "defaults", "endpoint", "methods", "names", "plan", "rule")
+
+    def __init__(self, rule: Rule) -> None:
+        self.rule = rule
+        self.endpoint = rule.endpoint
+        self.methods = rule.methods
+        self.defaults = dict(rule.defaults) if rule.defaults else None
+        converters = rule._converters
+        self.names = tuple(str(name) for name in converters)
+        self.converts = tuple(_convert_of(converter) for converter in converters.values())
+        self.ask = _needs_werkzeug(rule)
+        self.plan: Any = None
+
+    def arguments(self, values: list[str]) -> dict[str, Any] | None:
+        """The view's arguments for the path's `values`, or None if a converter refuses one.
+
+        Differs from Flask: a converter's plain ValueError (a number of more than 4,300
+        digits) is a refusal too, not a server error.
+        """
+        arguments: dict[str, Any] = {}
+        try:
+            for name, convert, value in zip(self.names, self.converts, values):
+                arguments[name] = value if convert is None else convert(value)
+        except ValueError:
+            return None
+        if self.defaults:
+            arguments.update(self.defaults)
+        return arguments
+
+
+class Outcome(NamedTuple):
+    """What a path and method lead to.
+
+    `found` is a `Target`, or one of `NOT_FOUND`, `NOT_ALLOWED` (`detail` is then the set of
+    methods that would have been) and `ASK`. For a target `detail` is the view's arguments.
+    """
+
+    found: Any
+    detail: Any
+
+
+_ASK = Outcome(ASK, None)
+_NOT_FOUND = Outcome(NOT_FOUND, None)
+
+
+class _Dynamic(NamedTuple):
+    kind: int
+    match: Callable[[str], re.Match[str] | None]
+    takes_rest: bool
+    may_end_in_slash: bool
+    node: _Node
+
+
+class _Node:
+    """One segment deep in the tree: literal children, variable children, rules that end here."""
+
+    __slots__ = ("dynamic", "literal", "slash", "targets")
+
+    def __init__(self) -> None:
+        self.literal: dict[str, _Node] = {}
+        self.dynamic: tuple[_Dynamic, ...] = ()
+        self.targets: tuple[Target, ...] = ()
+        self.slash: _Node | None = None
+
+
+class _AskWerkzeug(Exception):
+    """The walk met what only Werkzeug decides."""
+
+
+class Matcher:
+    """The compiled map. Immutable, so any thread may match with it."""
+
+    __slots__ = ("_literal", "_merge_slashes", "_root")
+
+    def __init__(self, root: _Node, literal: dict[str, dict[str, Target]], merge: bool) -> None:
+        self._root = root
+        self._literal = literal
+        self._merge_slashes = merge
+
+    def match(self, method: str, path: str) -> tuple[Any, Any]:
+        """Find the rule for `path` (decoded, with its leading slash) and `method` (upper case).
+
+        Returns an `Outcome`. Precedence is Werkzeug's: a literal segment before a variable
+        one, then by weight. Linear in the number of segments as long as no two rules share
+        a prefix of variables.
+        """
+        by_method = self._literal.get(path)
+        target: Target | None
+        if by_method is not None:
+            target = by_method.get(method)
+            if target is not None:
+                # A fresh dict: hooks may change request.view_args.
+                return target, dict(target.defaults) if target.defaults else {}
+        allowed: set[str] = set()
+        values: list[str] = []
+        try:
+            target = _walk(self._root, path.split("/"), 1, method, values, allowed)
+        except _AskWerkzeug:
+            return _ASK
+        if target is not None:
+            if target.ask:
+                return _ASK
+            arguments = target.arguments(values)
+            if arguments is not None:
+                return target, arguments
+        elif self._merge_slashes and "//" in path:
+            return _ASK
+        if allowed:
+            return Outcome(NOT_ALLOWED, allowed)
+        return _NOT_FOUND
+
+
+class AskingMatcher(Matcher):
+    """Stands in where nothing can be compiled: each path is Werkzeug's to match."""
+
+    __slots__ = ()
+
+    def __init__(self) -> None:
+        super().__init__(_Node(), {}, False)
+
+    def match(self, method: str, path: str) -> tuple[Any, Any]:
+        return _ASK
+
+
+def compile_map(url_map: Map) -> Matcher:
+    """Compile `url_map` as it is now; rules added later need a new matcher.
+
+    A map with host matching gets a matcher that always answers `ASK`.
+    """
+    if url_map.host_matching:
+        return AskingMatcher()
+    url_map.update()
+    root = url_map._matcher._root.static.get(url_map.default_subdomain)
+    if root is None:
+        return Matcher(_Node(), {}, url_map.merge_slashes)
+    first = root.static.get("")  # every path starts with a slash
+    node = _compile_state(first) if first is not None else _Node()
+    if root.dynamic:
+        return AskingMatcher()
+    literal: dict[str, dict[str, Target]] = {}
+    _collect_literal(node, "", literal)
+    return Matcher(node, literal, url_map.merge_slashes)
+
+
+def _compile_state(state: Any) -> _Node:
+    node = _Node()
+    node.literal = {text: _compile_state(child) for text, child in state.static.items()}
+    node.slash = node.literal.get("")
+    node.dynamic = tuple(
+        _Dynamic(
+            _kind_of(part),
+            re.compile(part.content).match,
+            part.final,
+            part.suffixed,
+            _compile_state(child),
+        )
+        for part, child in state.dynamic
+    )
+    node.targets = tuple(Target(rule) for rule in state.rules)
+    return node
+
+
+def _kind_of(part: Any) -> int:
+    if part.final or part.suffixed:
+        return _REGEX
+    return {_TEXT_PART: _TEXT, _DIGITS_PART: _DIGITS}.get(part.content, _REGEX)
+
+
+def _collect_literal(node: _Node, path: str, found: dict[str, dict[str, Target]]) -> None:
+    """File every path without variables by method, first rule first."""
+    by_method: dict[str, Target] = {}
+    for target in node.targets:
+        if target.ask or target.methods is None:
+            # Its order among the others counts: leave the whole path to the walk.
+            by_method.clear()
+            break
+        for method in target.methods:
+            by_method.setdefault(method, target)
+    if by_method:
+        found[path] = by_method
+    for text, child in node.literal.items():
+        _collect_literal(child, f"{path}/{text}", found)
+
+
+def _convert_of(converter: BaseConverter) -> Convert | None:
+    if type(converter).to_python is BaseConverter.to_python:
+        return None
+    if type(converter) is IntegerConverter and not (
+        converter.fixed_digits or converter.min is not None or converter.max is not None
+    ):
+        return int
+    return converter.to_python
+
+
+def _needs_werkzeug(rule: Rule) -> bool:
+    if rule.alias or rule.websocket or rule.redirect_to is not None:
+        return True
+    if not rule.map.redirect_defaults:
+        return False
+    # An earlier rule of the endpoint that supplies our variables by default is the
+    # canonical URL, and the request is redirected to it.
+    for other in rule.map.iter_rules(rule.endpoint):
+        if other is rule:
+            return False
+        if other.provides_defaults_for(rule):
+            return True
+    return False
+
+
+def _walk(
+    node: _Node, parts: list[str], at: int, method: str, values: list[str], allowed: set[str]
+) -> Target | None:
+    """Follow `parts[at:]` down from `node`; on success `values` holds the variables' texts."""
+    target: Target | None
+    if at == len(parts):
+        for target in node.targets:
+            if target.rule.websocket:
+                raise _AskWerkzeug
+            if target.methods is None or method in target.methods:
+                return target
+            allowed |= target.methods
+        if node.slash is not None:
+            return _end_without_slash(node.slash, method)
+        return None
+    part = parts[at]
+    child = node.literal.get(part)
+    if child is not None:
+        target = _walk(child, parts, at + 1, method, values, allowed)
+        if target is not None:
+            return target
+    for kind, match, takes_rest, may_end_in_slash, child in node.dynamic:
+        if kind == _TEXT:
+            if not part:
+                continue
+            values.append(part)
+            added = 1
+        elif kind == _DIGITS:
+            if not part.isdecimal():
+                continue
+            values.append(part)
+            added = 1
+        else:
+            found = match("/".join(parts[at:]) if takes_rest else part)
+            if found is None:
+                continue
+            texts = _variables_of(found)
+            added = len(texts)
+            values.extend(texts)
+            if takes_rest:
+                rest = ["", ""] if may_end_in_slash and found.groups()[-1] == "/" else [""]
+                target = _walk(child, rest, 1, method, values, allowed)
+                if target is not None:
+                    return target
+                del values[len(values) - added :]
+                continue
+        target = _walk(child, parts, at + 1, method, values, allowed)
+        if target is not None:
+            return target
+        del values[len(values) - added :]
+    if not part and at + 1 == len(parts):
+        # A trailing slash that a rule without one does not mind.
+        for target in node.targets:
+            if target.rule.strict_slashes:
+                continue
+            if target.rule.websocket:
+                raise _AskWerkzeug
+            if target.methods is None or method in target.methods:
+                return target
+            allowed |= target.methods
+    return None
+
+
+def _end_without_slash(slash: _Node, method: str) -> Target | None:
+    """The path lacks the slash its rule ends in: a redirect, or a match if the rule is lenient."""
+    for target in slash.targets:
+        if target.rule.websocket:
+            raise _AskWerkzeug
+        if target.methods is None or method in target.methods:
+            if target.rule.strict_slashes:
+                raise _AskWerkzeug
+            return target
+    return None
+
+
+def _variables_of(found: re.Match[str]) -> list[str]:
+    # Sorted by group name as text, as Werkzeug does: __werkzeug_10 comes before __werkzeug_2.
+    named = found.groupdict()
+    if len(named) == 1:
+        return list(named.values())
+    return [named[name] for name in sorted(named) if name.startswith("__werkzeug_")]

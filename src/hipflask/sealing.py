@@ -1,0 +1,215 @@
+"""What dispatch needs to know about an application, worked out once.
+
+A `Plan` is made when a request (or a test's context) first asks for it, and again after any
+change it rests on: see `live.py`. It holds the compiled map, and per rule a `Route`: view,
+hooks and whether there is anything to do after the view. Steps of Flask's lifecycle that a
+subclass, an instance or a patched class replaced are called by name instead of ours.
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from werkzeug.exceptions import HTTPException, MethodNotAllowed, NotFound
+from werkzeug.routing import Rule
+
+from . import dispatch
+from .live import Cell
+from .routing import NOT_ALLOWED, AskingMatcher, LiveMap, Matcher, Target, compile_map
+from .sessions import SecureCookieSessionInterface
+from .typing import Application
+from .wrappers import Request, Response
+
+# Hosts remembered as well-formed (and trusted); past this number each one is checked anew.
+HOSTS_KEPT = 256
+
+_RESPONSE: Any = Response
+
+
+class Route:
+    """One rule with everything that runs around its view, in order."""
+
+    __slots__ = (
+        "after", "before", "has_before", "options", "preprocess", "rule",
+        "tears_down", "view",
+    )  # fmt: skip
+
+    rule: Rule | None
+    #: The view, callable without awaiting.
+    view: Callable[..., Any]
+    #: Whether an OPTIONS request is answered for the view.
+    options: bool
+    #: URL value preprocessors, then functions before the view: application first.
+    preprocess: tuple[Callable[..., Any], ...]
+    before: tuple[Callable[..., Any], ...]
+    has_before: bool
+    #: Functions after the view: the innermost blueprint's first, each list reversed.
+    after: tuple[Callable[..., Any], ...]
+    #: Whether `do_teardown_request` has anything to do.
+    tears_down: bool
+
+
+class Plan:
+    """The sealed application. Shared by all threads; only lazily made routes are added to it."""
+
+    def __init__(self, app: Application, steps: Mapping[str, Any]) -> None:
+        own = {name for name, step in steps.items() if _is_replaced(app, name, step)}
+        self._app_data = (
+            app.url_value_preprocessors, app.before_request_funcs, app.after_request_funcs,
+            app.teardown_request_funcs, app.view_functions, app.ensure_sync
+        )  # fmt: skip
+        self._own = own
+        self.match = self._matcher(app).match
+        #: Hosts that passed; empty while each request is Werkzeug's to match.
+        self.hosts: set[str | None] = set()
+        # By identity, as Werkzeug's rules have no hash; a route keeps its rule alive.
+        self._routes: dict[int, Route] = {}
+
+        self.respond = self._step(app, "full_dispatch_request", dispatch.respond)
+        self.preprocess = self._step(app, "preprocess_request", dispatch.preprocess)
+        self.dispatch = self._step(app, "dispatch_request", dispatch.dispatch)
+        self.finish = self._step(app, "finalize_request", dispatch.finish)
+        self.make = self._step(app, "make_response", dispatch.make)
+        self.process = self._step(app, "process_response", dispatch.process)
+        self.on_user_error = self._step(app, "handle_user_exception", dispatch.on_user_error)
+        self.on_http_error = self._step(app, "handle_http_exception", dispatch.on_http_error)
+        self.on_error = self._step(app, "handle_exception", dispatch.on_error)
+        self.teardown_request = self._step(app, "do_teardown_request", dispatch.teardown_request)
+        self.processes = "process_response" in own
+        self.closes_request = app.request_class.close is not Request.close
+        self.tears_down_app = bool(app.teardown_appcontext_funcs) or (
+            "do_teardown_appcontext" in own
+        )
+        #: A replaced session interface opens its session where Flask does; ours when touched.
+        self.opens_session = not _is_own_interface(app.session_interface)
+        #: The class whose instances dispatch may make without calling its constructor.
+        self.bare = app.response_class if _is_bare(app.response_class) else None
+        #: Whether the JSON provider gives the body of a dict or list without a response.
+        plainly = getattr(app.json, "answers_plainly", None)
+        self.dumps_json = plainly is not None and plainly()
+        self.unmatched = self._make_route(None, None)
+
+    def _matcher(self, app: Application) -> Matcher:
+        url_map = app.url_map
+        self._asks = (
+            app.subdomain_matching
+            or url_map.host_matching
+            or not isinstance(url_map, LiveMap)
+            or "create_url_adapter" in self._own
+        )
+        return AskingMatcher() if self._asks else compile_map(url_map)
+
+    def _step(self, app: Application, name: str, ours: Callable[..., Any]) -> Callable[..., Any]:
+        """Our function, or one of the same arguments that calls the method replaced by name."""
+        if name not in self._own:
+            return ours
+        if _takes_ctx(getattr(app, name)):
+            return lambda ctx, *args: getattr(ctx.app, name)(ctx, *args)
+        return lambda ctx, *args: getattr(ctx.app, name)(*args)
+
+    def remember_host(self, host: str | None) -> None:
+        """The host passed Werkzeug's checks; the next request to it is matched by the plan."""
+        if not self._asks and len(self.hosts) < HOSTS_KEPT:
+            self.hosts.add(host)
+
+    def refusal(self, found: Any, detail: Any) -> HTTPException:
+        """The exception for a path, or a method of it, that no rule takes."""
+        if found is NOT_ALLOWED:
+            return MethodNotAllowed(valid_methods=list(detail))
+        return NotFound()
+
+    def route_of(self, target: Target) -> Route:
+        """The route of a matched target, made at its first match."""
+        target.plan = route = self.route_of_rule(target.rule)
+        return route
+
+    def route_of_rule(self, rule: Rule | None) -> Route:
+        """The route of a rule, also of one that the plan did not match itself."""
+        if rule is None:
+            return self.unmatched
+        route = self._routes.get(id(rule))
+        if route is None:
+            route = self._routes[id(rule)] = self._make_route(rule, rule.endpoint)
+        return route
+
+    def _make_route(self, rule: Rule | None, endpoint: Any) -> Route:
+        preprocessors, before, after, teardown, views, ensure_sync = self._app_data
+        scopes = _scopes(endpoint)
+        outside_in = scopes[::-1]
+        route = Route()
+        route.rule = rule
+        route.options = bool(getattr(rule, "provide_automatic_options", False))
+        route.view = ensure_sync(views[endpoint]) if endpoint in views else _missing_view(endpoint)
+        route.preprocess = _chain(preprocessors, outside_in)
+        route.before = tuple(map(ensure_sync, _chain(before, outside_in)))
+        route.has_before = bool(
+            route.preprocess or route.before or "preprocess_request" in self._own
+        )
+        route.after = tuple(
+            ensure_sync(f) for scope in scopes for f in reversed(after.get(scope, ()))
+        )
+        route.tears_down = "do_teardown_request" in self._own or any(
+            teardown.get(scope) for scope in scopes
+        )
+        return route
+
+
+def _scopes(endpoint: Any) -> tuple[str | None, ...]:
+    """The keys of the hook dictionaries for an endpoint: inmost blueprint first, None last."""
+    names: list[str | None] = []
+    if isinstance(endpoint, str):
+        while "." in endpoint:
+            endpoint = endpoint.rpartition(".")[0]
+            names.append(endpoint)
+    return (*names, None)
+
+
+def _chain(hooks: Mapping[Any, Any], scopes: tuple[str | None, ...]) -> tuple[Any, ...]:
+    return tuple(hook for scope in scopes for hook in hooks.get(scope, ()))
+
+
+def _missing_view(endpoint: Any) -> Callable[..., Any]:
+    def view(**arguments: Any) -> Any:
+        raise KeyError(endpoint)
+
+    return view
+
+
+def _is_replaced(app: Application, name: str, step: Any) -> bool:
+    return name in app.__dict__ or getattr(type(app), name) is not step
+
+
+def _takes_ctx(method: Callable[..., Any]) -> bool:
+    """Whether the method is written for Flask 3.2, which passes the context first."""
+    try:
+        first = next(iter(inspect.signature(method).parameters), None)
+    except (TypeError, ValueError):
+        return False
+    return first == "ctx"
+
+
+def seal(app: Application, cell: Cell, steps: Mapping[str, Any]) -> Plan:
+    """Make the application's plan; kept in `cell` unless something changed meanwhile."""
+    epoch = cell.epoch
+    plan = Plan(app, steps)
+    if cell.epoch == epoch:
+        cell.plan = plan
+    return plan
+
+
+def _is_own_interface(interface: Any) -> bool:
+    return type(interface) is SecureCookieSessionInterface and not vars(interface).keys() & {
+        "open_session", "save_session", "make_null_session", "is_null_session",
+    }  # fmt: skip
+
+
+def _is_bare(cls: Any) -> bool:
+    return (
+        issubclass(cls, Response)
+        and cls.__init__ is _RESPONSE.__init__
+        and cls.__new__ is _RESPONSE.__new__
+        and cls.set_data is _RESPONSE.set_data
+        and cls.default_status == 200
+    )

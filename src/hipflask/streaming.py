@@ -1,0 +1,158 @@
+"""Iterators that keep a request current while they are sent: `stream_with_context`."""
+
+from __future__ import annotations
+
+import typing as t
+from contextlib import ExitStack
+from contextvars import Context, copy_context
+from functools import update_wrapper
+
+from .globals import _cv_app, _cv_current, _cv_request
+
+
+class _StreamFrame(t.NamedTuple):
+    """What a stream makes current: the contexts themselves, without pushing them."""
+
+    app_ctx: t.Any
+    request_ctx: t.Any
+
+
+class _ContextStream(t.Iterator[t.Any]):
+    """An iterator whose every step sees the contexts that were current when it was made.
+
+    They are current in a `contextvars.Context` of the stream's own, which each step enters
+    and leaves again. Between steps nothing is current on the server's thread: a client that
+    goes away in the middle, or a server that drops the iterator without closing it, leaves
+    no context behind for the next request, and steps may come from different threads
+    (pallets/flask#6123). The end is a push and a pop, so that teardown functions run again
+    after what the stream did.
+    """
+
+    _space: Context | None = None
+    _done = False
+
+    def __init__(self, source: t.Iterator[t.Any], frame: _StreamFrame) -> None:
+        self._source = source
+        self._frame = frame
+
+    def __next__(self) -> t.Any:
+        if self._done:
+            raise StopIteration
+        space = self._space
+        if space is None:
+            # Taken at the first step: an async view's own Context is gone by then.
+            space = self._space = copy_context()
+            space.run(_cv_current.set, self._frame)
+        try:
+            return space.run(next, self._source)
+        except StopIteration:
+            self._finish(space, None)
+            raise
+        except BaseException as error:
+            self._finish(space, error)
+            raise
+
+    def close(self) -> None:
+        """Close the source and tear down, as if the client had gone away."""
+        if self._done:
+            return
+        if self._space is None:
+            self._done = True
+            _close(self._source)
+        else:
+            self._finish(self._space, GeneratorExit())
+
+    def __del__(self) -> None:
+        # A stream that never started has nothing to tear down, and its source goes with it.
+        if self._space is not None:
+            self.close()
+
+    def _finish(self, space: Context, error: BaseException | None) -> None:
+        self._done = True
+        try:
+            space.run(_close, self._source)
+        except BaseException as failure:
+            error = failure
+            raise
+        finally:
+            space.run(_tear_down, self._frame, error)
+
+
+def _close(source: t.Any) -> None:
+    close = getattr(source, "close", None)
+    if close is not None:
+        close()
+
+
+def _tear_down(frame: _StreamFrame, error: BaseException | None) -> None:
+    app_context, request_context = frame
+    if request_context.request_ctx is not None:
+        return  # still pushed elsewhere: in the view, or kept by the test client
+    with ExitStack() as stack:
+        if app_context is request_context:
+            # Else it would be pushed as a guest of itself, and not end the application's part.
+            _cv_current.set(None)
+        elif app_context.app_ctx is None:
+            app_context.push()
+            stack.callback(app_context.pop, error)
+        request_context.push()
+        stack.callback(request_context.pop, error)
+
+
+@t.overload
+def stream_with_context(
+    generator_or_function: t.Iterator[t.AnyStr],
+) -> t.Iterator[t.AnyStr]: ...
+
+
+@t.overload
+def stream_with_context(
+    generator_or_function: t.Callable[..., t.Iterator[t.AnyStr]],
+) -> t.Callable[..., t.Iterator[t.AnyStr]]: ...
+
+
+def stream_with_context(
+    generator_or_function: t.Iterator[t.AnyStr] | t.Callable[..., t.Iterator[t.AnyStr]],
+) -> t.Iterator[t.AnyStr] | t.Callable[..., t.Iterator[t.AnyStr]]:
+    """Return the iterator, made to run with the request that is current now.
+
+    A generator returned by a view runs after the view, when the request is no longer
+    current; wrapped, it can use `request`, `session` and `g`. Also a decorator for a
+    generator function. Raises RuntimeError outside a request, TypeError for anything that
+    is neither iterable nor callable.
+
+    Differs from Flask: between two chunks the context is not current on the server's
+    thread, and a stream closed before its first chunk closes what it wraps.
+
+        @app.get("/names")
+        def names():
+            def rows():
+                for name in request.args.getlist("name"):
+                    yield f"{name}\\n"
+            return stream_with_context(rows())
+    """
+    try:
+        source = iter(generator_or_function)  # type: ignore[arg-type]  # asked, not assumed
+    except TypeError:
+        if callable(generator_or_function):
+            return _wrap_generator_function(generator_or_function)
+        raise TypeError(
+            "stream_with_context takes an iterator or a generator function, not"
+            f" {type(generator_or_function).__name__}."
+        ) from None
+    request_context = _cv_request.get(None)
+    if request_context is None:
+        raise RuntimeError(
+            "'stream_with_context' was called while no request context is active: call it"
+            " inside a view, so that it knows which request the stream belongs to."
+        )
+    return _ContextStream(source, _StreamFrame(_cv_app.get(), request_context))
+
+
+def _wrap_generator_function(
+    function: t.Callable[..., t.Iterator[t.AnyStr]],
+) -> t.Callable[..., t.Iterator[t.AnyStr]]:
+    def start(*args: t.Any, **kwargs: t.Any) -> t.Iterator[t.AnyStr]:
+        return stream_with_context(function(*args, **kwargs))
+
+    return update_wrapper(start, function)

@@ -1,0 +1,433 @@
+"""`Request` and `Response`: Werkzeug's classes with each part made when first asked for.
+
+Extensions ask `isinstance` of Werkzeug's types and call their whole surface, so these
+derive from them. What differs is when work is done: a request keeps the environ and reads
+a header, the path or the query string out of it on first use; a response keeps its body
+and content type, and a `Headers` object exists only once somebody looks at it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import Any, Generic, TypeVar, overload
+
+from werkzeug.datastructures import EnvironHeaders, Headers
+from werkzeug.exceptions import BadRequest, HTTPException, RequestEntityTooLarge
+from werkzeug.routing import Rule
+from werkzeug.utils import get_content_type
+from werkzeug.wrappers import Request as RequestBase
+from werkzeug.wrappers import Response as ResponseBase
+from werkzeug.wsgi import ClosingIterator, get_input_stream
+
+from . import json
+from .globals import _cv_app
+from .typing import Environ, StartResponse, WSGIBody
+
+V = TypeVar("V")
+
+# A form up to this size is kept as received, so that `get_data` can still answer after
+# `form` was read; a signature over the bytes can be checked at any time.
+KEPT_FORM_BYTES = 1024 * 1024
+
+
+class lazy(Generic[V]):
+    """A part made at first use and kept on the instance, where it may also be set."""
+
+    def __init__(self, make: Callable[[Any], V]) -> None:
+        self._make = make
+        self.__doc__ = make.__doc__
+
+    def __set_name__(self, owner: type, name: str) -> None:
+        self._name = name
+
+    @overload
+    def __get__(self, instance: None, owner: type) -> lazy[V]: ...
+    @overload
+    def __get__(self, instance: object, owner: type) -> V: ...
+    def __get__(self, instance: object | None, owner: type) -> lazy[V] | V:
+        if instance is None:
+            return self
+        value = self._make(instance)
+        instance.__dict__[self._name] = value
+        return value
+
+
+def _split_blueprint_path(name: str) -> list[str]:
+    """A blueprint's dotted name and those of the blueprints around it, inmost first."""
+    names = [name]
+    while "." in name:
+        name = name.rpartition(".")[0]
+        names.append(name)
+    return names
+
+
+def _decode(text: str) -> str:
+    """WSGI's text (bytes as Latin-1) as UTF-8; bytes that are not become U+FFFD."""
+    return text if text.isascii() else text.encode("latin-1").decode(errors="replace")
+
+
+def _limit(key: str, fallback: int | None) -> Any:
+    """A limit that is the request's own if set there, else the application's `key`."""
+    slot = "_" + key.lower()
+
+    def read(self: Request) -> int | None:
+        own: int | None = getattr(self, slot)
+        if own is not None:
+            return own
+        ctx = _cv_app.get(None)
+        return fallback if ctx is None else ctx.app.config[key]
+
+    def write(self: Request, value: int | None) -> None:
+        setattr(self, slot, value)
+
+    return property(read, write, doc=f"Limit of this request; `{key}` of the config if not set.")
+
+
+class Request(RequestBase):
+    """The HTTP request being handled.
+
+    `environ` is a WSGI environ. With `populate_request` the environ refers back to the
+    request as `werkzeug.request`; with `shallow` reading the body raises RuntimeError.
+
+    Differs from Flask: `get_data` returns the bytes of a form also after `form` was read
+    (up to 1 MiB for multipart); a body shorter than its Content-Length is a 400.
+    """
+
+    json_module: Any = json
+
+    #: The rule that matched, or None. Its `methods` are those the URL takes.
+    url_rule: Rule | None = None
+    #: The URL's variables, as the view gets them, or None without a match.
+    view_args: dict[str, Any] | None = None
+    #: What matching raised; raised again when the request is dispatched.
+    routing_exception: HTTPException | None = None
+
+    shallow = False
+    _max_content_length: int | None = None
+    _max_form_memory_size: int | None = None
+    _max_form_parts: int | None = None
+    _form_bytes: bytes | None = None
+
+    def __init__(
+        self, environ: Environ, populate_request: bool = True, shallow: bool = False
+    ) -> None:
+        self.environ = environ
+        if shallow:
+            self.shallow = True
+        elif populate_request:
+            environ["werkzeug.request"] = self
+
+    # The parts Werkzeug's constructor would have made.
+    method: Any = lazy(lambda self: self.environ.get("REQUEST_METHOD", "GET").upper())
+    scheme: Any = lazy(lambda self: self.environ.get("wsgi.url_scheme", "http"))
+    root_path: Any = lazy(lambda self: _decode(self.environ.get("SCRIPT_NAME") or "").rstrip("/"))
+    path: Any = lazy(lambda self: "/" + _decode(self.environ.get("PATH_INFO") or "").lstrip("/"))
+    query_string: Any = lazy(lambda self: self.environ.get("QUERY_STRING", "").encode("latin-1"))
+    headers: Any = lazy(lambda self: EnvironHeaders(self.environ))
+    remote_addr: Any = lazy(lambda self: self.environ.get("REMOTE_ADDR"))
+
+    @lazy
+    def server(self) -> tuple[str, int | None] | None:
+        """The address of the server as (host, port); (path, None) for a unix socket."""
+        name = self.environ.get("SERVER_NAME")
+        if not name:
+            return None
+        try:
+            return name, int(self.environ.get("SERVER_PORT"))  # type: ignore[arg-type]
+        except (TypeError, ValueError):
+            return name, None
+
+    def line(self) -> tuple[str, str]:
+        """The method and path to match, the path "" where the environ's is empty."""
+        environ = self.environ
+        path = environ.get("PATH_INFO", "")
+        if not path.isascii():
+            path = _decode(path)
+        if not path.startswith("/") or path.startswith("//"):
+            path = "/" + path.lstrip("/") if path else ""
+        return environ["REQUEST_METHOD"].upper(), path
+
+    max_content_length: Any = _limit("MAX_CONTENT_LENGTH", None)
+    max_form_memory_size: Any = _limit("MAX_FORM_MEMORY_SIZE", 500_000)
+    max_form_parts: Any = _limit("MAX_FORM_PARTS", 1_000)
+
+    @property
+    def endpoint(self) -> Any:
+        """The endpoint of the rule that matched, or None."""
+        return None if self.url_rule is None else self.url_rule.endpoint
+
+    @property
+    def blueprint(self) -> str | None:
+        """The dotted name of the blueprint the endpoint is registered on, or None."""
+        endpoint = self.endpoint
+        if endpoint is None or "." not in endpoint:
+            return None
+        name: str = endpoint.rpartition(".")[0]
+        return name
+
+    @property
+    def blueprints(self) -> list[str]:
+        """The dotted names of the endpoint's blueprint and of those around it, inmost first."""
+        name = self.blueprint
+        return [] if name is None else _split_blueprint_path(name)
+
+    @lazy
+    def stream(self) -> Any:
+        """The body to read in pieces; ends at Content-Length.
+
+        Raises ClientDisconnected (400) where the body ends before its Content-Length, and
+        RequestEntityTooLarge (413) past `max_content_length`.
+        """
+        if self.shallow:
+            raise RuntimeError(
+                "This request was made with shallow=True: its body belongs to somebody else."
+            )
+        environ = self.environ
+        if environ.get("CONTENT_LENGTH") and environ.get("wsgi.input_terminated"):
+            # A server's word that the stream ends is true of a cut body as well.
+            environ = {**environ, "wsgi.input_terminated": False}
+        return get_input_stream(environ, max_content_length=self.max_content_length)
+
+    def get_data(
+        self, cache: bool = True, as_text: bool = False, parse_form_data: bool = False
+    ) -> Any:
+        """Read the body as bytes, or as text with `as_text`.
+
+        With `parse_form_data` a form is parsed first and its bytes are then gone, as
+        `data` does it.
+        """
+        if self._form_bytes is not None and not parse_form_data:
+            body = self._form_bytes
+            return body.decode(errors="replace") if as_text else body
+        return super().get_data(cache, as_text, parse_form_data)  # type: ignore[call-overload]
+
+    def _load_form_data(self) -> None:
+        if "form" not in self.__dict__ and not self.shallow:
+            self._keep_form_bytes()
+        super()._load_form_data()
+        if (
+            (ctx := _cv_app.get(None)) is not None
+            and ctx.app.debug
+            and not self.files
+            and self.mimetype != "multipart/form-data"
+        ):
+            from .debughelpers import attach_enctype_error_multidict  # debug mode only
+
+            attach_enctype_error_multidict(self)
+
+    def _keep_form_bytes(self) -> None:
+        """Take a form of moderate size off the stream and parse it from memory."""
+        length = self.content_length
+        if self.mimetype == "application/x-www-form-urlencoded":
+            limit = self.max_form_memory_size
+            if limit is not None and length is not None and length > limit:
+                raise RequestEntityTooLarge()
+        elif self.mimetype != "multipart/form-data" or (length or KEPT_FORM_BYTES + 1) > (
+            KEPT_FORM_BYTES
+        ):
+            return
+        if "_cached_data" in self.__dict__:
+            return
+        from io import BytesIO
+
+        self._form_bytes = self.stream.read()
+        self.__dict__["stream"] = BytesIO(self._form_bytes)
+
+    def on_json_loading_failed(self, e: ValueError | None) -> Any:
+        """Raise the 400 or 415 for a body that is no JSON; in debug mode it says why."""
+        try:
+            return super().on_json_loading_failed(e)
+        except BadRequest as error:
+            ctx = _cv_app.get(None)
+            if ctx is not None and ctx.app.debug:
+                raise
+            raise BadRequest() from error
+
+    def close(self) -> None:
+        """Close the uploaded files, if any were parsed."""
+        if "files" in self.__dict__:
+            super().close()
+
+
+# "text/html" -> the ready header field, filled once for each content type in use.
+_content_type_fields: dict[str, tuple[str, str]] = {}
+_content_types: dict[str, str] = {}
+
+
+def _content_type(mimetype: str) -> str:
+    found = _content_types.get(mimetype)
+    if found is None:
+        found = _content_types[mimetype] = get_content_type(mimetype, "utf-8")
+    return found
+
+
+class Response(ResponseBase):
+    """What a view's return value becomes: body, status and headers.
+
+    `response` is text, bytes, or an iterable of either; `mimetype` gets a charset where it
+    is a text type, `content_type` is used as it is.
+    """
+
+    default_mimetype: str | None = "text/html"
+    json_module: Any = json
+    autocorrect_location_header = False
+
+    # What the constructor would set on every instance.
+    _status = "200 OK"
+    _status_code = 200
+    direct_passthrough = False
+    _own_type: str | None = None
+
+    def __init__(
+        self,
+        response: Any = None,
+        status: Any = None,
+        headers: Any = None,
+        mimetype: str | None = None,
+        content_type: str | None = None,
+        direct_passthrough: bool = False,
+    ) -> None:
+        if headers:
+            self.headers = headers if isinstance(headers, Headers) else Headers(headers)
+            if content_type is None and (mimetype or "Content-Type" not in self.headers):
+                mimetype = mimetype or self.default_mimetype
+                content_type = _content_type(mimetype) if mimetype else None
+            if content_type is not None:
+                self.headers["Content-Type"] = content_type
+        else:
+            if isinstance(headers, Headers):
+                self.headers = headers
+            if content_type is not None:
+                self._own_type = content_type
+            elif mimetype is not None:
+                self._own_type = _content_type(mimetype)
+            if "headers" in self.__dict__ and (field := self._type()) is not None:
+                self.headers["Content-Type"] = field
+        if status is None:
+            status = self.default_status
+        if status != 200:
+            self.status = status
+        if direct_passthrough:
+            self.direct_passthrough = True
+        if response is None:
+            self.response = []
+        elif isinstance(response, (str, bytes, bytearray)):
+            self.set_data(response)  # type: ignore[arg-type]
+        else:
+            self.response = response
+
+    def _type(self) -> str | None:
+        if self._own_type is not None:
+            return self._own_type
+        return _content_type(self.default_mimetype) if self.default_mimetype else None
+
+    @lazy
+    def headers(self) -> Headers:
+        """The header fields; made from the body and its type when first asked for."""
+        headers = Headers()
+        kind = self._type()
+        if kind is not None:
+            headers["Content-Type"] = kind
+        body: Any = self.__dict__.get("response")
+        if self.automatically_set_content_length and _is_one_piece(body):
+            headers["Content-Length"] = str(len(body[0]))
+        return headers
+
+    _on_close: Any = lazy(lambda self: [])
+
+    def set_data(self, value: bytes | str) -> None:
+        """Replace the body; text is sent as UTF-8."""
+        piece = value.encode() if isinstance(value, str) else bytes(value)
+        self.response = [piece]
+        if "headers" in self.__dict__ and self.automatically_set_content_length:
+            self.headers["Content-Length"] = str(len(piece))
+
+    data = property(ResponseBase.get_data, set_data, doc="The body as bytes; may be set.")
+
+    @property
+    def max_cookie_size(self) -> int:  # type: ignore[override]
+        """Bytes of a Set-Cookie field past which a warning is given; `MAX_COOKIE_SIZE`."""
+        ctx = _cv_app.get(None)
+        if ctx is None:
+            return ResponseBase.max_cookie_size
+        size: int = ctx.app.config["MAX_COOKIE_SIZE"]
+        return size
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        cls._sends_plainly = _sends_plainly(cls)
+
+    #: Whether the class leaves Werkzeug's sending methods alone; see `parts`.
+    _sends_plainly = True
+
+    def parts(self, environ: Environ) -> tuple[Iterable[bytes], str, list[tuple[str, str]]]:
+        """What a front-end sends: body, status line and header fields.
+
+        Equal to `get_wsgi_response(environ)`, which is asked for all but the usual case: one
+        piece of bytes, a status that has a body, no header field that needs rewriting.
+        """
+        body: Any = self.response
+        if (
+            not self._sends_plainly
+            or not _is_one_piece(body)
+            or self._status_code < 200
+            or self._status_code in (204, 304)
+            or not self.automatically_set_content_length
+        ):
+            return self.get_wsgi_response(environ)
+        made = self.__dict__
+        if "headers" in made:
+            fields = _ready_fields(made["headers"], len(body[0]))
+            if fields is None:
+                return self.get_wsgi_response(environ)
+        else:
+            kind = self._type()
+            length = ("Content-Length", str(len(body[0])))
+            if kind is None:
+                fields = [length]
+            else:
+                field = _content_type_fields.get(kind)
+                if field is None:
+                    field = _content_type_fields[kind] = ("Content-Type", kind)
+                fields = [field, length]
+        if environ["REQUEST_METHOD"] == "HEAD":
+            body = []
+        if made.get("_on_close"):
+            return ClosingIterator(body, self.close), self._status, fields
+        return body, self._status, fields
+
+    def __call__(self, environ: Environ, start_response: StartResponse) -> WSGIBody:
+        """Send as a WSGI application does."""
+        body, status, fields = self.parts(environ)
+        start_response(status, fields)
+        return body
+
+
+def _is_one_piece(body: Any) -> bool:
+    return type(body) is list and len(body) == 1 and type(body[0]) is bytes
+
+
+def _ready_fields(headers: Headers, length: int) -> list[tuple[str, str]] | None:
+    """The fields as they are, with a length; None if one of them needs rewriting."""
+    fields: list[tuple[str, str]] = []
+    has_length = False
+    for field in headers:
+        name = field[0].lower()
+        if name == "location" or name == "content-location":
+            return None
+        if name == "content-length":
+            has_length = True
+        fields.append(field)
+    if not has_length:
+        fields.append(("Content-Length", str(length)))
+    return fields
+
+
+_SENDING = (
+    "get_wsgi_response", "get_wsgi_headers", "get_app_iter", "iter_encoded", "close", "status",
+    "status_code", "_ensure_sequence", "is_sequence",
+)  # fmt: skip
+
+
+def _sends_plainly(cls: type[ResponseBase]) -> bool:
+    return all(getattr(cls, name) is getattr(ResponseBase, name) for name in _SENDING)

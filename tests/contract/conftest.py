@@ -1,0 +1,39 @@
+"""Both modules for the contract, and the door to hold hipflask behind."""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+from types import ModuleType
+from typing import Any
+
+import pytest
+
+from .harness import DOORS
+
+os.environ.setdefault("HIPFLASK_DEFAULTS", "flask")
+
+
+def load_flask() -> ModuleType:
+    """The real Flask, or a skip that says why there is none."""
+    if importlib.util.find_spec("flask") is None:
+        pytest.skip("the contract needs the real Flask beside hipflask: pip install 'flask==3.1.3'")
+    flask = importlib.import_module("flask")
+    if flask.Flask.__module__ != "flask.app":
+        pytest.skip("`import flask` is answered by hipflask here, there is nothing to compare with")
+    return flask
+
+
+@pytest.fixture(scope="session")
+def real() -> ModuleType:
+    return load_flask()
+
+
+@pytest.fixture(scope="session")
+def hip() -> ModuleType:
+    return importlib.import_module(os.environ.get("CONTRACT_SUBJECT", "hipflask"))
+
+
+@pytest.fixture(params=sorted(DOORS))
+def door(request: Any) -> str:
+    return str(request.param)

@@ -1,0 +1,333 @@
+"""Drive one app through a door, and hold two answers against each other.
+
+A door turns a `Call` into whatever an interface hands to an app and its answer into an `Answer`.
+WSGI is the only one yet; the suite takes the door's name from the fixture `door`, so another
+interface joins by one entry in `DOORS`.
+"""
+
+from __future__ import annotations
+
+import email.utils
+import io
+import re
+import tomllib
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+from urllib.parse import unquote_to_bytes
+
+HERE = Path(__file__).parent
+CLOCK_TOLERANCE_S = 3
+
+
+@dataclass(frozen=True)
+class Call:
+    """One request. `path` is percent-encoded, header values are latin-1 text."""
+
+    method: str = "GET"
+    path: str = "/"
+    query: str = ""
+    headers: tuple[tuple[str, str], ...] = ()
+    body: bytes = b""
+    host: str = "localhost"
+    scheme: str = "http"
+    root: str = ""
+
+
+@dataclass
+class Answer:
+    """What came back, or the exception that left the app."""
+
+    status: str = ""
+    headers: list[tuple[str, str]] = field(default_factory=list)
+    body: bytes = b""
+    error: BaseException | None = None
+    faults: list[str] = field(default_factory=list)
+    reported: bool = False
+
+    def header(self, name: str) -> str | None:
+        """The first value of a header, or None."""
+        return next((v for k, v in self.headers if k.lower() == name.lower()), None)
+
+
+def environ_of(call: Call) -> dict[str, Any]:
+    """The WSGI environ for a call, as a server on port 80 or 443 would build it."""
+    environ: dict[str, Any] = {
+        "REQUEST_METHOD": call.method,
+        "SCRIPT_NAME": call.root,
+        "PATH_INFO": unquote_to_bytes(call.path).decode("latin-1"),
+        "QUERY_STRING": call.query,
+        "SERVER_NAME": "127.0.0.1",
+        "SERVER_PORT": "443" if call.scheme == "https" else "80",
+        "SERVER_PROTOCOL": "HTTP/1.1",
+        "REMOTE_ADDR": "192.0.2.7",
+        "HTTP_HOST": call.host,
+        "wsgi.version": (1, 0),
+        "wsgi.url_scheme": call.scheme,
+        "wsgi.input": io.BytesIO(call.body),
+        "wsgi.errors": io.StringIO(),
+        "wsgi.multithread": False,
+        "wsgi.multiprocess": False,
+        "wsgi.run_once": False,
+    }
+    if call.body:
+        environ["CONTENT_LENGTH"] = str(len(call.body))
+    for name, value in call.headers:
+        key = name.upper().replace("-", "_")
+        if key not in ("CONTENT_TYPE", "CONTENT_LENGTH"):
+            key = f"HTTP_{key}"
+        if key == "HTTP_COOKIE" and key in environ:
+            value = f"{environ[key]}; {value}"
+        environ[key] = value
+    return environ
+
+
+def ring_wsgi(app: Any, call: Call) -> Answer:
+    """Call the app as PEP 3333 says, noting each breach of it in `faults`."""
+    environ = environ_of(call)
+    answer = Answer()
+    started: list[tuple[str, list[tuple[str, str]]]] = []
+    written: list[bytes] = []
+
+    def start_response(status: str, headers: list[tuple[str, str]], exc_info: Any = None) -> Any:
+        if started and exc_info is None:
+            answer.faults.append("start_response called twice")
+        started.append((status, list(headers)))
+        return written.append
+
+    try:
+        chunks = app(environ, start_response)
+        try:
+            for chunk in chunks:
+                if not isinstance(chunk, bytes):
+                    answer.faults.append(f"chunk of type {type(chunk).__name__}")
+                written.append(chunk)
+        finally:
+            if hasattr(chunks, "close"):
+                chunks.close()
+    except Exception as error:
+        answer.error = error
+    answer.reported = bool(environ["wsgi.errors"].getvalue())
+    if started:
+        answer.status, answer.headers = started[-1]
+        for name, value in answer.headers:
+            if type(name) is not str or type(value) is not str:
+                answer.faults.append(f"header {name!r} is no native string")
+            elif re.search(r"[\r\n\0]", name + value):
+                answer.faults.append(f"line break in header {name!r}")
+    elif answer.error is None:
+        answer.faults.append("start_response never called")
+    answer.body = b"".join(written)
+    return answer
+
+
+DOORS: dict[str, Callable[[Any, Call], Answer]] = {"wsgi": ring_wsgi}
+
+
+class Jar:
+    """The cookies one side has set so far: enough of a browser for a session."""
+
+    def __init__(self) -> None:
+        self.values: dict[str, str] = {}
+
+    def apply(self, call: Call) -> Call:
+        if not self.values:
+            return call
+        text = "; ".join(f"{k}={v}" for k, v in self.values.items())
+        return Call(**{**vars(call), "headers": (("Cookie", text), *call.headers)})
+
+    def keep(self, answer: Answer) -> None:
+        for name, value in answer.headers:
+            if name.lower() != "set-cookie":
+                continue
+            pair, *rest = value.split("; ")
+            key, _, content = pair.partition("=")
+            if any(part.lower() == "max-age=0" for part in rest):
+                self.values.pop(key, None)
+            else:
+                self.values[key] = content
+
+
+@dataclass
+class Side:
+    """An app built from one of the two modules, with its hook log and its cookies."""
+
+    name: str
+    app: Any
+    log: list[Any]
+    ring: Callable[[Any, Call], Answer]
+    jar: Jar = field(default_factory=Jar)
+
+    def send(self, call: Call) -> Answer:
+        self.log.clear()
+        answer = self.ring(self.app, self.jar.apply(call))
+        self.jar.keep(answer)
+        return answer
+
+
+def open_side(
+    fl: ModuleType, builder: Callable[[ModuleType, list[Any]], Any], door: str = "wsgi"
+) -> Side:
+    """Build the app on `fl` (the module flask or hipflask) and stand it behind a door."""
+    log: list[Any] = []
+    ring = ring_wsgi if fl.__name__ == "flask" else DOORS[door]
+    return Side(fl.__name__, builder(fl, log), log, ring)
+
+
+def split_cookie(text: str, session_name: str) -> tuple[tuple[str, ...], float | None]:
+    """A Set-Cookie value in comparable form, and when it expires (seconds since the epoch).
+
+    The session's timestamp and signature depend on the clock, so of it only the payload stays.
+    """
+    pair, *rest = text.split("; ")
+    name, _, value = pair.partition("=")
+    expires = None
+    kept = []
+    for part in rest:
+        if part.startswith("Expires="):
+            expires = email.utils.parsedate_to_datetime(part[8:]).timestamp()
+        else:
+            kept.append(part)
+    if name == session_name and value.count(".") >= 2:
+        value = value.rsplit(".", 2)[0]
+    return (f"{name}={value}", *kept), expires
+
+
+def comparable(side: Side, answer: Answer) -> tuple[dict[str, Any], list[tuple[str, float]]]:
+    """The facts that must be equal on both sides, and the moments that may differ a little."""
+    session_name = side.app.config["SESSION_COOKIE_NAME"]
+    headers: list[Any] = []
+    moments: list[tuple[str, float]] = []
+    for name, value in answer.headers:
+        if name == "Date":
+            continue
+        if name == "Set-Cookie":
+            parts, expires = split_cookie(value, session_name)
+            headers.append((name, *parts))
+            if expires is not None:
+                moments.append((parts[0], expires))
+        elif name == "Expires":
+            moments.append((name, email.utils.parsedate_to_datetime(value).timestamp()))
+        else:
+            headers.append((name, value))
+    facts = {
+        "status": answer.status,
+        "headers": sorted(headers),
+        "body": answer.body,
+        "error": type(answer.error).__name__ if answer.error is not None else None,
+        "faults": answer.faults,
+        "reported": answer.reported,
+        "hooks": list(side.log),
+    }
+    return facts, sorted(moments)
+
+
+def session_cookie(side: Side, answer: Answer) -> str | None:
+    """The session cookie's raw value, if this answer sets one that is not a deletion."""
+    prefix = side.app.config["SESSION_COOKIE_NAME"] + "="
+    for name, value in answer.headers:
+        if name == "Set-Cookie" and value.startswith(prefix):
+            return value[len(prefix) :].split(";", 1)[0] or None
+    return None
+
+
+def read_session(app: Any, cookie: str) -> Any:
+    """What a session cookie says, verified with the app's own keys."""
+    serializer = app.session_interface.get_signing_serializer(app)
+    return None if serializer is None else serializer.loads(cookie)
+
+
+@dataclass(frozen=True)
+class Difference:
+    """One meant difference: for which calls, which facts may differ, and what ours must be."""
+
+    app: str
+    reason: str
+    facts: frozenset[str]
+    path: re.Pattern[str]
+    method: str
+    ours: str
+
+    def covers(self, app: str, call: Call) -> bool:
+        return (
+            self.app in ("*", app)
+            and self.method in ("*", call.method)
+            and self.path.fullmatch(call.path) is not None
+        )
+
+
+def load_differences() -> list[Difference]:
+    """The entries of differences.toml."""
+    rows = tomllib.loads((HERE / "differences.toml").read_text()).get("difference", [])
+    return [
+        Difference(
+            app=row["app"],
+            reason=row["reason"],
+            facts=frozenset(row["facts"]),
+            path=re.compile(row.get("path", ".*"), re.DOTALL),
+            method=row.get("method", "*"),
+            ours=row.get("ours", ""),
+        )
+        for row in rows
+    ]
+
+
+def hold_together(
+    name: str,
+    theirs: Side,
+    ours: Side,
+    calls: Iterable[Call],
+    differences: Iterable[Difference] = (),
+) -> None:
+    """Send the calls to both sides in order, each with its own cookies; fail on a difference."""
+    for call in calls:
+        answers = theirs.send(call), ours.send(call)
+        compare(name, theirs, ours, call, answers, differences)
+
+
+def compare(
+    name: str,
+    theirs: Side,
+    ours: Side,
+    call: Call,
+    answers: tuple[Answer, Answer],
+    differences: Iterable[Difference] = (),
+) -> None:
+    """Fail when the two answers to one call differ in anything not listed as meant."""
+    expected, expected_moments = comparable(theirs, answers[0])
+    got, got_moments = comparable(ours, answers[1])
+    excused: set[str] = set()
+    for entry in differences:
+        if entry.covers(name, call) and (not entry.ours or got["status"].startswith(entry.ours)):
+            excused |= entry.facts
+    wrong = [k for k in expected if expected[k] != got[k] and k not in excused]
+    if wrong:
+        raise AssertionError(explain(name, call, wrong, expected, got, answers))
+    if "headers" in excused:
+        return
+    assert [k for k, _ in expected_moments] == [k for k, _ in got_moments], call
+    for (key, a), (_, b) in zip(expected_moments, got_moments, strict=True):
+        assert abs(a - b) <= CLOCK_TOLERANCE_S, f"{name}: {call}: {key} expires {a} != {b}"
+    cookies = session_cookie(theirs, answers[0]), session_cookie(ours, answers[1])
+    assert (cookies[0] is None) == (cookies[1] is None), f"{name}: {call}"
+    if cookies[0] is not None and cookies[1] is not None:
+        readings = [read_session(side.app, c) for side in (theirs, ours) for c in cookies]
+        assert all(r == readings[0] for r in readings), f"{name}: {call}: sessions {readings}"
+
+
+def explain(
+    name: str,
+    call: Call,
+    wrong: list[str],
+    expected: dict[str, Any],
+    got: dict[str, Any],
+    answers: tuple[Answer, Answer],
+) -> str:
+    """A report that can be pasted into a bug: the call and both sides of each fact."""
+    lines = [f"app {name!r} differs in {', '.join(wrong)} for {call}"]
+    for key in wrong:
+        lines += [f"  {key} flask   : {expected[key]!r}", f"  {key} hipflask: {got[key]!r}"]
+    lines += [f"  raised: {a.error!r}" for a in answers if a.error is not None]
+    return "\n".join(lines)

@@ -1,0 +1,1 @@
+"""Real apps with real extensions, each doing its job through HTTP on hipflask."""
