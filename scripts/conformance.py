@@ -131,8 +131,9 @@ def run_suite(suite: Suite, python: Path, *, on_hipflask: bool) -> Result:
     # Without the release's own src/: what is installed gets tested.
     unwanted = shutil.ignore_patterns("src", ".git")
     shutil.copytree(fetch(suite.sdist), work, ignore=unwanted, symlinks=True)
+    shield_from_our_settings(work / suite.folder)
     results = work / "outcomes.json"
-    words = ["-m", "pytest", "-q", "-p", "outcomes", "-p", "no:cacheprovider", "--tb=short"]
+    words = ["-m", "pytest", "-q", "-p", "outcomes", "--tb=short"]
     words += [*suite.arguments, *suite.tests]
     if on_hipflask:
         command = [str(python), "-m", "hipflask.as_flask", "python", *words]
@@ -157,6 +158,18 @@ def run_suite(suite: Suite, python: Path, *, on_hipflask: bool) -> Result:
     if found["package"] != expected:
         raise ConformanceError(f"{suite.name}: {found['package']} answered instead of {expected}")
     return Result(found["outcomes"], found["reasons"])
+
+
+def shield_from_our_settings(folder: Path) -> None:
+    """Keeps pytest from walking up to hipflask's own settings where a release brings none."""
+    marks = {"pyproject.toml": "[tool.pytest", "setup.cfg": "[tool:pytest]", "tox.ini": "[pytest]"}
+    has_own = (folder / "pytest.ini").exists() or any(
+        mark in (folder / name).read_text()
+        for name, mark in marks.items()
+        if (folder / name).exists()
+    )
+    if not has_own:
+        (folder / "pytest.ini").write_text("[pytest]\n")
 
 
 def make_environ(

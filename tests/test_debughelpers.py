@@ -47,6 +47,13 @@ def test_names_that_were_not_sent_fail_as_ever(app):
         assert isinstance(request.files, kind)
 
 
+def test_missing_file_that_came_as_no_field_either_quotes_nothing(app):
+    with app.test_request_context("/", method="POST", data={"n": "1"}):
+        text = str(DebugFilesKeyError(request._get_current_object(), "photo"))
+    assert "request.files has no 'photo'" in text
+    assert "submitted" not in text
+
+
 def test_attaching_twice_changes_the_class_once(app):
     with app.test_request_context("/", method="POST", data={"photo": "cat.png"}):
         attach_enctype_error_multidict(request)

@@ -1,3 +1,4 @@
+import importlib.machinery
 import os
 import sys
 import types
@@ -88,6 +89,8 @@ def test_namespace_package_takes_the_folder_that_has_the_subpackage(tmp_path, pl
     assert find_package("spread.first") == (None, str(tmp_path / "one"))
     assert find_package("spread.second") == (None, str(tmp_path / "two"))
     # Neither asked for: the folder that comes first on sys.path.
+    write_module(tmp_path / "one" / "spread" / "module.py")
+    assert find_package("spread.module") == (None, str(tmp_path / "two"))
     assert find_package("spread") == (None, str(tmp_path / "two"))
 
 
@@ -125,6 +128,28 @@ def test_instance_folder_of_an_installed_application_has_the_applications_name(p
     monkeypatch.setattr(sys, "prefix", str(place))
     write_module(place / "shop.py")
     assert find_instance_path("shop", "storefront") == str(place / "var" / "storefront-instance")
+
+
+def test_module_of_an_import_hook_without_a_place_counts_as_the_current_folder(
+    tmp_path, monkeypatch
+):
+    class Finder:
+        def find_spec(self, name, path=None, target=None):
+            return importlib.machinery.ModuleSpec(name, Loader()) if name == "hooked" else None
+
+    class Loader:
+        def create_module(self, spec):
+            return None
+
+        def exec_module(self, module):
+            module.__file__ = str(tmp_path / "hooked.py")
+
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "meta_path", [*sys.meta_path, Finder()])
+    assert find_package("hooked") == (None, str(tmp_path))
+    # Its loader cannot tell either: then it is imported.
+    assert get_root_path("hooked") == str(tmp_path)
+    monkeypatch.delitem(sys.modules, "hooked")
 
 
 # --- resources ---------------------------------------------------------------------------

@@ -87,6 +87,8 @@ def app(environ, start_response):
     if path == "/cut":
         start_response("200 OK", [("Content-Length", "100")])
         return cut()
+    if path == "/endless":
+        return endless(start_response)
     if path == "/silent":
         return iter([b"no start_response"])
     return text(start_response, "one")
@@ -96,6 +98,15 @@ def lazy(start_response):
         start_response("202 Accepted", [("X-Lazy", "yes")])
         yield b"a"
         yield b"b"
+    finally:
+        open("closed", "w").close()
+
+def endless(start_response):
+    start_response("200 OK", [])
+    try:
+        while True:
+            yield b"x" * 1000
+            time.sleep(0.01)
     finally:
         open("closed", "w").close()
 
@@ -134,7 +145,7 @@ class Server:
         variables = {
             name: value
             for name, value in os.environ.items()
-            if not name.startswith(("FLASK_", "WERKZEUG_", "HIPFLASK_", "COV_"))
+            if not name.startswith(("FLASK_", "WERKZEUG_", "HIPFLASK_"))
         }
         # An edit within the second and of the same length would leave a stale .pyc.
         variables.update({"PYTHONDONTWRITEBYTECODE": "1", **(environ or {})})
@@ -424,6 +435,24 @@ def test_odd_wsgi_apps_are_answered_and_never_end_the_worker(served):
     assert server.worker_pid() == pid
 
 
+def test_a_body_is_closed_when_the_client_goes_away(served):
+    server = served()
+    with socket.create_connection(("127.0.0.1", server.port), timeout=PATIENCE_S) as client:
+        client.sendall(b"GET /endless HTTP/1.1\r\nHost: localhost\r\n\r\n")
+        assert client.recv(5) == b"HTTP/"
+    until((server.folder / "closed").exists, "the body to be closed")
+    assert server.stop() == 0
+
+
+def test_what_the_app_registered_for_its_end_runs_even_after_the_grace_time(served, folder):
+    with (folder / "app.py").open("a") as file:
+        file.write('\nimport atexit\natexit.register(lambda: open("ended", "w").close())\n')
+    server = served(graceful_timeout_s=0.2)
+    with held(server):
+        assert server.stop() == 0
+    assert (folder / "ended").exists()
+
+
 def test_more_silent_connections_than_granian_takes_by_default_disturb_nobody(served):
     import resource
 
@@ -457,9 +486,7 @@ def test_more_silent_connections_than_granian_takes_by_default_disturb_nobody(se
         ({"certfile": __file__, "keyfile": __file__}, "for TLS"),
     ],
 )
-def test_serve_refuses_a_setting_that_cannot_work_in_one_line(
-    monkeypatch, capsys, changed, reason
-):
+def test_serve_refuses_a_setting_that_cannot_work_in_one_line(monkeypatch, capsys, changed, reason):
     monkeypatch.setenv("FLASK_RUN_FROM_CLI", "")
     info = types.SimpleNamespace(app_import_path="app")
     with pytest.raises(SystemExit) as ended:
@@ -471,9 +498,7 @@ def test_serve_refuses_a_setting_that_cannot_work_in_one_line(
     assert said.count("\n") == 1
 
 
-def test_a_protected_key_is_refused_without_asking_for_its_password(
-    certificate, tmp_path, capsys
-):
+def test_a_protected_key_is_refused_without_asking_for_its_password(certificate, tmp_path, capsys):
     from cryptography.hazmat.primitives import serialization as s
 
     certfile, keyfile = certificate
@@ -754,6 +779,25 @@ def test_app_run_outside_the_main_thread_is_werkzeugs_server(run_simple, app):
     thread.start()
     thread.join()
     assert [arguments for arguments, _ in run_simple] == [("127.0.0.1", 5000, app)]
+
+
+def test_run_with_an_ssl_context_is_werkzeugs_server(run_simple, app, monkeypatch):
+    monkeypatch.setenv("FLASK_RUN_FROM_CLI", "")
+    info = types.SimpleNamespace(app_import_path="app", load_app=lambda: app)
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    run(
+        info,
+        host="127.0.0.1",
+        port=1,
+        reload=False,
+        debugger=False,
+        threads=False,
+        ssl_context=context,
+    )
+    [(arguments, options)] = run_simple
+    assert arguments == ("127.0.0.1", 1, app)
+    assert options["ssl_context"] is context
+    assert options["threaded"] is False
 
 
 def test_app_run_does_nothing_under_the_command_line(run_simple, app, monkeypatch, capsys):

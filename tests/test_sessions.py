@@ -359,6 +359,23 @@ def test_salt_digest_derivation_and_serializer_may_be_overridden():
         URLSafeTimedSerializer("key", salt="own").loads(value)
 
 
+def test_serializer_and_key_may_be_unhashable():
+    class Unhashable:
+        __hash__ = None
+        dumps = staticmethod(json.dumps)
+        loads = staticmethod(json.loads)
+
+    app = make_app()
+    app.session_interface = SecureCookieSessionInterface()
+    app.session_interface.serializer = Unhashable()
+    for key in ("key", bytearray(b"key")):
+        app.secret_key = key
+        client = app.test_client()
+        value = cookie_of(client.get("/set/5")).value
+        assert itsdangerous_serializer("key").loads(value) == {"value": 5}
+        assert client.get("/read").json == {"value": 5}
+
+
 def test_own_signing_serializer_is_honoured():
     class Own(SecureCookieSessionInterface):
         def get_signing_serializer(self, app):

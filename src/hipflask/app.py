@@ -13,7 +13,6 @@ from functools import wraps
 from types import FunctionType
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from werkzeug.datastructures import ImmutableDict
 from werkzeug.exceptions import HTTPException
 from werkzeug.routing import MapAdapter
 from werkzeug.wsgi import get_host
@@ -21,7 +20,6 @@ from werkzeug.wsgi import get_host
 from . import bridge, dispatch, helpers, packages, templating
 from . import typing as ft
 from .assembly import App
-from .config import default_config
 from .ctx import AppContext, RequestContext
 from .front.wsgi import wsgi_app
 from .globals import _cv_app, _cv_request, _no_req_msg
@@ -73,7 +71,6 @@ class Flask(App):
     Made and configured by one thread; once it serves, any number of threads call it.
     """
 
-    default_config: Any = ImmutableDict(default_config())
     request_class: type[Request] = Request
     response_class: type[Response] = Response
     session_interface: SessionInterface = SecureCookieSessionInterface()
@@ -81,8 +78,7 @@ class Flask(App):
     @property
     def sealed(self) -> Plan:
         """What dispatch needs to know, worked out at first use and after each change."""
-        plan: Plan | None = self._cell.plan
-        return plan if plan is not None else seal(self, self._cell, _STEPS)
+        return self._cell.plan or seal(self, self._cell, _STEPS)
 
     @property
     def cli(self) -> Any:

@@ -38,6 +38,7 @@ PTH_NAME = "hipflask_as_flask.pth"
 _BORROWED = {
     "": """
         module: t=typing
+        __future__: annotations
         submodule: app blueprints cli config ctx debughelpers globals helpers json logging sansio
         submodule: sessions signals templating testing typing views wrappers
     """,
@@ -68,7 +69,8 @@ _BORROWED = {
         .helpers: send_from_directory
         .json.provider: DefaultJSONProvider JSONProvider
         .logging: create_logger
-        .scaffold: Scaffold _endpoint_from_view_func find_package setupmethod
+        .packages: find_package
+        .scaffold: Scaffold _endpoint_from_view_func setupmethod
         .sessions: SecureCookieSessionInterface SessionInterface
         .signals: appcontext_tearing_down got_request_exception request_finished
         .signals: request_started request_tearing_down
@@ -176,7 +178,7 @@ _BORROWED = {
         jinja2: BaseLoader FileSystemLoader
         werkzeug.exceptions: HTTPException default_exceptions
         werkzeug.utils: cached_property
-        .helpers: get_root_path
+        .packages: _find_package_path find_package get_root_path
         .templating: _default_template_ctx_processor
     """,
     "sessions": """
@@ -188,6 +190,7 @@ _BORROWED = {
         .json.tag: TaggedJSONSerializer
     """,
     "signals": """
+        __future__: annotations
         blinker: Namespace
     """,
     "templating": """
@@ -344,12 +347,6 @@ class _AliasLoader:
         # The import system has just set the alias's spec on our module: undo that.
         module.__spec__ = self.spec
 
-    def get_code(self, name: str) -> CodeType | None:
-        """Returns the code of the target, for ``python -m flask.x``."""
-        spec = find_spec(self.target)
-        get_code: Callable[[str], CodeType | None] = getattr(spec and spec.loader, "get_code")  # noqa: B009 - not in Loader's type
-        return get_code(self.target)
-
 
 class _MadeLoader:
     """Loads the two modules that have no counterpart here: flask.sansio and flask.__main__."""
@@ -423,9 +420,13 @@ def _find_alias(name: str) -> ModuleSpec | None:
     if name.startswith("flask.sansio.") and subject[1:] not in _SANSIO:
         return None
     target = f"hipflask{subject}"
-    if target not in sys.modules and find_spec(target) is None:
+    found = find_spec(target)
+    if found is None:
         return None
-    return ModuleSpec(name, _AliasLoader(target))  # type: ignore[arg-type]  # duck-typed
+    spec = ModuleSpec(name, _AliasLoader(target))  # type: ignore[arg-type]  # duck-typed
+    # `python -m flask` asks whether it is a package.
+    spec.submodule_search_locations = found.submodule_search_locations
+    return spec
 
 
 def is_alias_finder(finder: object) -> bool:

@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterable, ValuesView
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
+from werkzeug.datastructures import ImmutableDict
 from werkzeug.exceptions import Aborter, BadRequest, BadRequestKeyError
 from werkzeug.routing import BuildError, Map, Rule
 from werkzeug.utils import cached_property
@@ -21,7 +22,7 @@ from werkzeug.utils import redirect as _redirect
 
 from . import typing as ft
 from .blueprints import Blueprint, T_template_filter, T_template_global, T_template_test, _adder
-from .config import Config, ConfigAttribute
+from .config import Config, ConfigAttribute, default_config
 from .ctx import _AppCtxGlobals
 from .helpers import get_debug_flag
 from .json.provider import DefaultJSONProvider, JSONProvider
@@ -53,18 +54,18 @@ T_shell_context_processor = TypeVar(
 )
 
 
-class _Imported(Generic[T]):
-    """A class attribute imported at first use, so that its module costs nothing before."""
+class _Computed(Generic[T]):
+    """A class attribute worked out when it is read, as what it takes may not be there yet."""
 
-    def __init__(self, load: Callable[[], T]) -> None:
-        self._load = load
+    def __init__(self, compute: Callable[[], T]) -> None:
+        self._compute = compute
 
     def __get__(self, instance: object, owner: type) -> T:
-        return self._load()
+        return self._compute()
 
 
 def _environment_class() -> type[Environment]:
-    from .environment import Environment
+    from .environment import Environment  # brings Jinja
 
     return Environment
 
@@ -79,7 +80,7 @@ class App(Scaffold):
 
     #: Raises for `abort`; see `make_aborter`.
     aborter_class: type[Aborter] = Aborter
-    jinja_environment: Any = _Imported(_environment_class)
+    jinja_environment: Any = _Computed(_environment_class)
     #: The class of `g`.
     app_ctx_globals_class: Any = _AppCtxGlobals
     config_class: type[Config] = Config
@@ -99,7 +100,8 @@ class App(Scaffold):
     url_map_class: type[Map] = LiveMap
     test_client_class: Any = None
     test_cli_runner_class: Any = None
-    default_config: Any
+    #: What `config` starts with; HIPFLASK_DEFAULTS chooses the set.
+    default_config: Any = _Computed(lambda: ImmutableDict(default_config()))
     response_class: Any
 
     def __init__(

@@ -13,6 +13,7 @@ from functools import update_wrapper
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from . import typing as ft
+from .helpers import get_send_file_max_age, send_static_file
 from .packages import open_resource
 from .scaffold import (
     Scaffold,
@@ -370,14 +371,10 @@ class Blueprint(Scaffold):
 
     def get_send_file_max_age(self, filename: str | None) -> int | None:
         """Seconds a browser may keep the static file; None to ask every time."""
-        from .helpers import get_send_file_max_age  # used with a static folder only
-
         return get_send_file_max_age(filename)
 
     def send_static_file(self, filename: str) -> Response:
         """The view of the blueprint's static files."""
-        from .helpers import send_static_file  # used with a static folder only
-
         return send_static_file(self, filename)
 
     def open_resource(self, resource: str, mode: str = "rb", encoding: str | None = "utf-8") -> Any:

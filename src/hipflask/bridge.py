@@ -7,7 +7,9 @@ what it sets there is carried back.
 
 from __future__ import annotations
 
+import atexit
 import inspect
+import sys
 import threading
 from collections.abc import Callable, Coroutine
 from contextvars import Context, copy_context
@@ -61,8 +63,11 @@ def _thread_loop() -> Any:
 
         loop = asyncio.new_event_loop()
         _local.loop = loop
-        # Closed with the thread: the holder is dropped when the thread's locals are.
-        _local.closer = _Closer(loop)
+        if threading.current_thread() is threading.main_thread():
+            atexit.register(loop.close)
+        else:
+            # Closed with the thread: the holder is dropped when the thread's locals are.
+            _local.closer = _Closer(loop)
     return loop
 
 
@@ -71,7 +76,8 @@ class _Closer:
         self._loop = loop
 
     def __del__(self) -> None:
-        if not self._loop.is_closed() and not self._loop.is_running():
+        # At the interpreter's exit asyncio is half gone, and the loop's handles go with it.
+        if not sys.is_finalizing():
             self._loop.close()
 
 

@@ -249,6 +249,7 @@ class RequestContext(AppContext):
             self._ask_werkzeug(plan)
             return
         method, path = request.line()
+        request.method = method
         found, detail = plan.match(method, path)
         if found.__class__ is Target:
             self.route = found.plan or plan.route_of(found)
@@ -277,10 +278,8 @@ class RequestContext(AppContext):
 
     def renew(self) -> Any:
         """The plan as it is now: a hook may have registered something for this very request."""
-        plan = self.app.sealed
-        if plan is not self.plan:
-            self.plan = plan
-            self.route = plan.route_of_rule(self.request.url_rule)
+        self.plan = plan = self.app.sealed
+        self.route = plan.route_of_rule(self.request.url_rule)
         return plan
 
     def pop(self, exc: BaseException | None = _sentinel) -> None:
@@ -298,7 +297,9 @@ class RequestContext(AppContext):
             return
         app = self.app
         request = self.request
-        plan = self.renew()
+        plan = self.plan
+        if plan is not app._cell.plan:
+            plan = self.renew()
         owns_app_ctx = self.app_ctx is self
         try:
             if self.route is None or self.route.tears_down or request_tearing_down.receivers:

@@ -6,7 +6,6 @@ import typing as t
 
 from jinja2.loaders import BaseLoader
 
-from .blueprints import Blueprint
 from .globals import _cv_request
 
 if t.TYPE_CHECKING:
@@ -145,7 +144,7 @@ def _blueprint_in_charge() -> str | None:
 def _name_owner(app: Application, owner: t.Any) -> str:
     if owner is app:
         return f"application {app.import_name!r}"
-    if isinstance(owner, Blueprint):
+    if hasattr(owner, "import_name"):
         return f"blueprint {owner.name!r} ({owner.import_name})"
     return repr(owner)
 

@@ -19,12 +19,7 @@ from werkzeug.utils import redirect as _wz_redirect
 from werkzeug.wrappers import Response as BaseResponse
 
 from .globals import _current_app, _current_request_context, _cv_app, _cv_request
-from .packages import auto_find_instance_path as auto_find_instance_path
-from .packages import find_instance_path as find_instance_path
-from .packages import find_package as find_package
 from .packages import get_root_path as get_root_path
-from .packages import open_instance_resource as open_instance_resource
-from .packages import open_resource as open_resource
 from .signals import message_flashed
 from .streaming import stream_with_context as stream_with_context
 

@@ -53,10 +53,11 @@ def _announcing(kind: type, names: tuple[str, ...]) -> Callable[[type[T]], type[
         change = getattr(kind, name)
 
         def method(self: Any, *args: Any, **kwargs: Any) -> Any:
-            result = change(self, *args, **kwargs)
-            if self.cell is not None:
-                self.cell.empty()
-            return result
+            try:
+                return change(self, *args, **kwargs)
+            finally:  # one that fails may have changed something first
+                if self.cell is not None:
+                    self.cell.empty()
 
         method.__name__ = name
         method.__doc__ = change.__doc__
@@ -90,6 +91,8 @@ class LiveDict(dict[Any, Any]):
 class LiveList(list[Any]):
     """A list that empties `cell` on every change."""
 
+    cell: Cell | None = None  # an unpickled list is filled before it gets its own
+
     def __init__(self, cell: Cell | None = None, items: Any = ()) -> None:
         super().__init__(items)
         self.cell = cell
@@ -108,6 +111,17 @@ class LiveHooks(defaultdict[Any, Any]):
         return defaultdict(list, self)
 
     __copy__ = copy
+
+    # What defaultdict gives by calling its own constructor would be of our class.
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return self.copy().__reduce__()  # type: ignore[no-any-return]
+
+    def __or__(self, other: Any) -> Any:
+        return self.copy() | other
+
+    def __ror__(self, other: Any) -> Any:
+        return other | self.copy()
 
 
 class LiveType(ABCMeta):

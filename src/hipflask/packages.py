@@ -56,9 +56,11 @@ def _find_package_path(import_name: str) -> str:
     if top.origin is not None and top.origin != "namespace":
         folder = os.path.dirname(top.origin)
         return folder if portions is None else os.path.dirname(folder)
+    if not portions:
+        return os.getcwd()
     # A namespace package may be spread over several folders: take the one that has the
     # subpackage asked for, else the first.
-    places = list(portions or [os.path.join(os.getcwd(), "")])
+    places = list(portions)
     inner = _find_spec(import_name)
     if inner is not None and inner.submodule_search_locations:
         home = Path(next(iter(inner.submodule_search_locations)))
@@ -95,11 +97,6 @@ def find_instance_path(import_name: str, name: str | None = None) -> str:
     if prefix is None:
         return os.path.join(place, "instance")
     return os.path.join(prefix, "var", f"{name or import_name}-instance")
-
-
-def auto_find_instance_path(app: t.Any) -> str:
-    """Return `find_instance_path` of this application."""
-    return find_instance_path(app.import_name, app.name)
 
 
 def open_resource(

@@ -71,7 +71,7 @@ class Target:
         """
         arguments: dict[str, Any] = {}
         try:
-            for name, convert, value in zip(self.names, self.converts, values):
+            for name, convert, value in zip(self.names, self.converts, values):  # noqa: B905 (a name may stand twice)
                 arguments[name] = value if convert is None else convert(value)
         except ValueError:
             return None
@@ -251,7 +251,10 @@ def _needs_werkzeug(rule: Rule) -> bool:
         return False
     # An earlier rule of the endpoint that supplies our variables by default is the
     # canonical URL, and the request is redirected to it.
-    for other in rule.map.iter_rules(rule.endpoint):
+    siblings = rule.map._rules_by_endpoint.get(rule.endpoint)
+    if siblings is None:
+        return True  # taken out of the map by hand; the rest of the map must not suffer
+    for other in siblings:
         if other is rule:
             return False
         if other.provides_defaults_for(rule):
@@ -335,8 +338,7 @@ def _end_without_slash(slash: _Node, method: str) -> Target | None:
 
 
 def _variables_of(found: re.Match[str]) -> list[str]:
-    # Sorted by group name as text, as Werkzeug does: __werkzeug_10 comes before __werkzeug_2.
+    # In the order of the expression, which Werkzeug before 3.1.7 mixed up from the eleventh
+    # on. Converters may have groups of their own in it.
     named = found.groupdict()
-    if len(named) == 1:
-        return list(named.values())
-    return [named[name] for name in sorted(named) if name.startswith("__werkzeug_")]
+    return [text for name, text in named.items() if name.startswith("__werkzeug_")]

@@ -6,7 +6,7 @@ import os
 from collections import defaultdict
 from collections.abc import Callable
 from functools import update_wrapper
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 from werkzeug.exceptions import HTTPException, default_exceptions
 from werkzeug.utils import cached_property
@@ -72,6 +72,14 @@ class Scaffold(metaclass=LiveType):
     _static_folder: str | None = None
     _static_url_path: str | None = None
 
+    _cell: Cell
+
+    def __new__(cls, *args: Any, **kwargs: Any) -> Self:
+        # Before any constructor: a subclass may set attributes before calling ours.
+        scaffold = super().__new__(cls)
+        scaffold.__dict__["_cell"] = Cell()
+        return scaffold
+
     def __init__(
         self,
         import_name: str,
@@ -80,8 +88,7 @@ class Scaffold(metaclass=LiveType):
         template_folder: str | os.PathLike[str] | None = None,
         root_path: str | None = None,
     ) -> None:
-        cell = Cell()
-        self.__dict__["_cell"] = cell
+        cell = self._cell
         #: The name of the module the object belongs to.
         self.import_name = import_name
         self.static_folder = static_folder
@@ -129,14 +136,6 @@ class Scaffold(metaclass=LiveType):
     def __delattr__(self, name: str) -> None:
         object.__delattr__(self, name)
         self._cell.empty()
-
-    @property
-    def _cell(self) -> Cell:
-        cell: Cell | None = self.__dict__.get("_cell")
-        if cell is None:
-            # A subclass sets attributes before calling our constructor.
-            cell = self.__dict__["_cell"] = Cell()
-        return cell
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} {self.name!r}>"

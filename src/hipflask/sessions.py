@@ -15,6 +15,7 @@ from functools import cache
 from werkzeug.datastructures import CallbackDict
 
 from .json.tag import TaggedJSONSerializer
+from .live import LiveType
 
 if t.TYPE_CHECKING:
     from itsdangerous import Signer, URLSafeTimedSerializer
@@ -91,7 +92,7 @@ class NullSession(SecureCookieSession):
     del _refuse
 
 
-class SessionInterface:
+class SessionInterface(metaclass=LiveType):
     """How sessions are opened and saved; set an instance as `app.session_interface`.
 
     A subclass gives `open_session` and `save_session`. The session may be any mapping with
@@ -224,7 +225,10 @@ class SecureCookieSessionInterface(SessionInterface):
         keys = (*former, current)
         recipe = (keys, self.salt, self.digest_method, self.key_derivation, self.serializer)
         kept: dict[_Recipe, URLSafeTimedSerializer] = self.__dict__.setdefault("_signing", {})
-        signing = kept.get(recipe)
+        try:
+            signing = kept.get(recipe)
+        except TypeError:  # a serializer or key that cannot be a dictionary's key
+            return _make_signing_serializer(recipe, keep=False)
         if signing is None:
             if len(kept) >= _KEPT_RECIPES:
                 kept.clear()
@@ -290,9 +294,12 @@ class SecureCookieSessionInterface(SessionInterface):
         }
 
 
-def _make_signing_serializer(recipe: _Recipe) -> URLSafeTimedSerializer:
+def _make_signing_serializer(recipe: _Recipe, keep: bool = True) -> URLSafeTimedSerializer:
+    from itsdangerous import URLSafeTimedSerializer  # costly: only sessions need it
+
     keys, salt, digest_method, key_derivation, serializer = recipe
-    return _kept_signer_class()(
+    signing_class = _kept_signer_class() if keep else URLSafeTimedSerializer
+    return signing_class(
         keys,
         salt=salt,
         serializer=serializer,

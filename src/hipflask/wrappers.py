@@ -363,38 +363,42 @@ class Response(ResponseBase):
     def parts(self, environ: Environ) -> tuple[Iterable[bytes], str, list[tuple[str, str]]]:
         """What a front-end sends: body, status line and header fields.
 
-        Equal to `get_wsgi_response(environ)`, which is asked for all but the usual case: one
-        piece of bytes, a status that has a body, no header field that needs rewriting.
+        Equal to `get_wsgi_response(environ)`, without its cost in the usual cases: a body in
+        one piece, and headers that nobody looked at or that need no rewriting.
         """
         body: Any = self.response
-        if (
-            not self._sends_plainly
-            or not _is_one_piece(body)
-            or self._status_code < 200
-            or self._status_code in (204, 304)
-            or not self.automatically_set_content_length
-        ):
-            return self.get_wsgi_response(environ)
         made = self.__dict__
-        if "headers" in made:
-            fields = _ready_fields(made["headers"], len(body[0]))
-            if fields is None:
-                return self.get_wsgi_response(environ)
-        else:
-            kind = self._type()
-            length = ("Content-Length", str(len(body[0])))
-            if kind is None:
-                fields = [length]
-            else:
-                field = _content_type_fields.get(kind)
-                if field is None:
-                    field = _content_type_fields[kind] = ("Content-Type", kind)
-                fields = [field, length]
-        if environ["REQUEST_METHOD"] == "HEAD":
-            body = []
-        if made.get("_on_close"):
-            return ClosingIterator(body, self.close), self._status, fields
-        return body, self._status, fields
+        if not self._sends_plainly or not _is_one_piece(body):
+            return self.get_wsgi_response(environ)
+        code = self._status_code
+        if "headers" in made or "_on_close" in made or code < 200 or code == 204 or code == 304:
+            return self._looked_at_parts(environ, body)
+        fields = [self._type_field(), ("Content-Length", str(len(body[0])))]
+        return [] if environ["REQUEST_METHOD"] == "HEAD" else body, self._status, fields
+
+    def _type_field(self) -> tuple[str, str]:
+        kind = self._own_type
+        if kind is None:
+            kind = _content_type(self.default_mimetype or "")
+        field = _content_type_fields.get(kind)
+        if field is None:
+            field = _content_type_fields[kind] = ("Content-Type", kind)
+        return field
+
+    def _looked_at_parts(
+        self, environ: Environ, body: list[bytes]
+    ) -> tuple[Iterable[bytes], str, list[tuple[str, str]]]:
+        """`parts` of a response whose headers somebody read or set, or that has no body."""
+        code = self._status_code
+        headers = self.headers
+        if code >= 200 and code != 204 and code != 304 and self.automatically_set_content_length:
+            fields = _ready_fields(headers, len(body[0]))
+            if fields is not None:
+                sent: Iterable[bytes] = [] if environ["REQUEST_METHOD"] == "HEAD" else body
+                if self.__dict__.get("_on_close"):
+                    sent = ClosingIterator(sent, self.close)
+                return sent, self._status, fields
+        return self.get_wsgi_response(environ)
 
     def __call__(self, environ: Environ, start_response: StartResponse) -> WSGIBody:
         """Send as a WSGI application does."""
@@ -430,4 +434,10 @@ _SENDING = (
 
 
 def _sends_plainly(cls: type[ResponseBase]) -> bool:
-    return all(getattr(cls, name) is getattr(ResponseBase, name) for name in _SENDING)
+    """Whether the class has a default type and status and Werkzeug's way of sending."""
+    return (
+        bool(cls.default_mimetype)
+        and cls.default_status == 200
+        and cls.automatically_set_content_length
+        and all(getattr(cls, name) is getattr(ResponseBase, name) for name in _SENDING)
+    )

@@ -42,10 +42,13 @@ BODIES: tuple[tuple[str, bytes], ...] = (
 )  # fmt: skip
 BODY_PROBES = tuple(
     (post(p, body, kind),)
-    for p in ("/echo", "/json", "/json/force", "/json/silent", "/limited", "/key")
+    for p in ("/echo", "/json", "/json/force", "/json/silent", "/limited", "/key", "/data")
     for kind, body in BODIES
 )
-BODY_PATHS = ("/echo", "/json", "/json/force", "/json/silent", "/json/cached", "/limited", "/key", "/data")
+BODY_PATHS = (
+    "/echo", "/json", "/json/force", "/json/silent", "/json/cached", "/limited", "/key", "/data",
+    "/after-form",
+)  # fmt: skip
 
 
 def body_app(fl: ModuleType, log: list[Any], **config: Any) -> Any:
@@ -63,7 +66,6 @@ def body_app(fl: ModuleType, log: list[Any], **config: Any) -> Any:
             "form": r.form.to_dict(flat=False),
             "values": r.values.to_dict(flat=False),
             "files": repr(files),
-            "data": repr(r.get_data()),
             "cookies": r.cookies.to_dict(flat=False),
             "urls": [r.url, r.base_url, r.root_url, r.host_url, r.full_path, r.path, r.root_path, r.script_root],
             "host": [r.host, r.scheme, r.is_secure, r.remote_addr, r.access_route],
@@ -81,6 +83,10 @@ def body_app(fl: ModuleType, log: list[Any], **config: Any) -> Any:
     @app.route("/data", methods=every)
     def data() -> Any:
         return repr((fl.request.get_data(cache=False), fl.request.get_data(), fl.request.form))
+
+    @app.route("/after-form", methods=every)
+    def after_form() -> Any:
+        return repr((sorted(fl.request.form.items(True)), fl.request.get_data()))
 
     @app.route("/key", methods=every)
     def key() -> Any:

@@ -38,6 +38,6 @@ def wsgi_app(self: Application, environ: Environ, start_response: StartResponse)
 def _keep_contexts(environ: Environ) -> None:
     """Hand the contexts to the test client or the debugger, who look at them afterwards."""
     keep = environ["werkzeug.debug.preserve_context"]
-    contexts = (_cv_request.get(None), _cv_app.get(None))
+    contexts = (_cv_app.get(None), _cv_request.get(None))
     for ctx in dict.fromkeys(contexts):
         keep(ctx)

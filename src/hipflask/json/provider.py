@@ -19,6 +19,8 @@ from json import encoder as _stdlib
 
 from werkzeug.http import http_date
 
+from hipflask.live import Cell, LiveType
+
 if t.TYPE_CHECKING:
     from hipflask.globals import Response
     from hipflask.typing import Application
@@ -63,15 +65,24 @@ def _default(o: t.Any) -> t.Any:
     raise TypeError(f"Object of type {type(o).__name__} is not JSON serializable")
 
 
-class JSONProvider:
+class JSONProvider(metaclass=LiveType):
     """The JSON operations of one application; a subclass gives at least `dumps` and `loads`.
 
     Set an instance as `app.json`, or the class as `Flask.json_provider_class`. The
     application is held weakly, as it holds the provider.
     """
 
+    _cell: Cell | None = None
+
     def __init__(self, app: Application) -> None:
         self._app: Application = weakref.proxy(app)
+        self._cell = app._cell
+
+    def __setattr__(self, name: str, value: t.Any) -> None:
+        object.__setattr__(self, name, value)
+        # A method replaced on the instance changes how answers are made.
+        if self._cell is not None and name != "_encoders":
+            self._cell.empty()
 
     def dumps(self, obj: t.Any, **kwargs: t.Any) -> str:
         """Return `obj` as JSON text."""

@@ -25,7 +25,7 @@ CHILD = "WERKZEUG_RUN_MAIN"
 HANDOVER = "HIPFLASK_RUN_HANDOVER"
 
 # How long a child may finish what it is doing before it is killed.
-PATIENCE_S = 3.0
+PATIENCE_S = 2.0
 
 _SKIPPED = frozenset(
     {

@@ -7,6 +7,7 @@ on sockets of their own, so that those who queue at a killed worker are cut off.
 
 from __future__ import annotations
 
+import atexit
 import importlib
 import logging
 import os
@@ -284,8 +285,11 @@ def access_line(scope: dict[str, Any], status: int, took_ms: float, *, query: bo
 
 def leave(clean: bool) -> None:
     """End this process at once if requests were still in work at the deadline."""
-    if not clean:
-        sys.stdout.flush()
-        sys.stderr.flush()
-        # Their threads are Granian's: a normal exit would wait for them.
-        os._exit(0)
+    if clean:
+        return
+    # What apps registered still runs. A normal end of the interpreter is out: Granian's
+    # threads, inside of views, panic when it goes away under them.
+    atexit._run_exitfuncs()
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(0)

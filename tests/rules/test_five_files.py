@@ -1,0 +1,71 @@
+"""One plain request enters at most five files of the project."""
+
+from __future__ import annotations
+
+import io
+import sys
+from pathlib import Path
+from types import FrameType
+from typing import Any
+
+from hipflask import Flask
+
+from .source import PACKAGE
+
+MOST_FILES = 5
+
+
+def make_environ(path: str) -> dict[str, Any]:
+    return {
+        "REQUEST_METHOD": "GET",
+        "SCRIPT_NAME": "",
+        "PATH_INFO": path,
+        "QUERY_STRING": "",
+        "SERVER_NAME": "localhost",
+        "SERVER_PORT": "80",
+        "SERVER_PROTOCOL": "HTTP/1.1",
+        "HTTP_HOST": "localhost",
+        "wsgi.url_scheme": "http",
+        "wsgi.input": io.BytesIO(),
+        "wsgi.errors": io.StringIO(),
+    }
+
+
+def answer(app: Flask, path: str) -> bytes:
+    body = app(make_environ(path), lambda status, headers, exc_info=None: lambda data: None)
+    data = b"".join(body)
+    close = getattr(body, "close", None)
+    if close is not None:
+        close()
+    return data
+
+
+def files_entered(app: Flask, path: str) -> set[str]:
+    """Returns the project's files whose functions run during one request."""
+    entered: set[str] = set()
+
+    def profile(frame: FrameType, event: str, argument: object) -> None:
+        if event == "call":
+            entered.add(frame.f_code.co_filename)
+
+    # Coverage may have a profiler or tracer of its own: it comes back afterwards.
+    before = sys.getprofile()
+    sys.setprofile(profile)
+    try:
+        answer(app, path)
+    finally:
+        sys.setprofile(before)
+    inside = [Path(name) for name in entered if name.startswith(str(PACKAGE))]
+    return {path.relative_to(PACKAGE).as_posix() for path in inside}
+
+
+def test_a_plain_request_enters_at_most_five_files() -> None:
+    app = Flask(__name__)
+
+    @app.get("/hello/<name>")
+    def hello(name: str) -> str:
+        return f"Hello, {name}!"
+
+    assert answer(app, "/hello/sealed") == b"Hello, sealed!"
+    entered = files_entered(app, "/hello/you")
+    assert 2 <= len(entered) <= MOST_FILES, sorted(entered)

@@ -1,0 +1,89 @@
+"""Imports go one way through the layers, type-only imports included, and never in a circle."""
+
+from __future__ import annotations
+
+from .source import Import, imports_of, module_names, source_files
+
+# Bottom first. A module imports from its own layer or from those above it in this list.
+LAYERS = [
+    ["typing", "signals", "config", "globals", "live", "packages", "bridge"],
+    ["json", "json.provider", "json.tag", "routing", "streaming"],
+    ["wrappers", "scaffold", "sessions"],
+    ["ctx", "helpers", "environment", "templating", "blueprints", "views", "logging"],
+    ["debughelpers"],
+    ["dispatch", "sealing"],
+    ["front", "front.wsgi"],
+    ["assembly", "app"],
+    [""],
+    ["cli", "testing", "clirunner", "server"],
+    ["as_flask", "__main__"],
+]
+# Their users must see the types behind the proxies and the session interface.
+MAY_NAME_TYPES_ABOVE = {"globals", "sessions"}
+# Loaded only when used, so that a plain request and a plain import never meet them.
+LOADED_WHEN_USED = {"cli", "testing", "clirunner", "server", "debughelpers", "environment"}
+LOADED_WHEN_USED |= {"logging", "as_flask"}
+
+
+def layer_of(module: str) -> int:
+    for number, layer in enumerate(LAYERS):
+        if module in layer or (module and module.partition(".")[0] in layer):
+            return number
+    raise AssertionError(f"hipflask.{module} stands in no layer: add it to LAYERS in {__file__}")
+
+
+def inner_imports() -> list[tuple[Import, str]]:
+    """Returns the imports between hipflask's modules, with the target's module name."""
+    return [
+        (found, found.target.removeprefix("hipflask").removeprefix("."))
+        for path in source_files()
+        for found in imports_of(path)
+        if found.target.partition(".")[0] == "hipflask"
+    ]
+
+
+def describe(found: Import, target: str) -> str:
+    return f"{found.source or '__init__'}:{found.line} imports {target} ({found.kind})"
+
+
+def test_every_module_has_a_layer() -> None:
+    for module in sorted(module_names()):
+        layer_of(module)
+
+
+def test_imports_point_down() -> None:
+    wrong = []
+    for found, target in inner_imports():
+        if layer_of(target) <= layer_of(found.source):
+            continue
+        if found.kind == "type" and found.source in MAY_NAME_TYPES_ABOVE:
+            continue
+        if found.kind == "lazy" and target.partition(".")[0] in LOADED_WHEN_USED:
+            continue
+        wrong.append(describe(found, target))
+    assert wrong == []
+
+
+def test_no_import_cycle_counting_type_only_imports() -> None:
+    graph: dict[str, set[str]] = {module: set() for module in module_names()}
+    for found, target in inner_imports():
+        exempt = found.kind == "type" and found.source in MAY_NAME_TYPES_ABOVE
+        if found.kind != "lazy" and not exempt and target != found.source:
+            graph[found.source].add(target)
+    # A package's __init__ gathers its files; a file that names a sibling does not name it.
+    state: dict[str, int] = {}
+    cycles: list[str] = []
+
+    def visit(module: str, path: list[str]) -> None:
+        state[module] = 1
+        for target in sorted(graph[module]):
+            if state.get(target) == 1:
+                cycles.append(" -> ".join([*path[path.index(target) :], target]))
+            elif target not in state:
+                visit(target, [*path, target])
+        state[module] = 2
+
+    for module in sorted(graph):
+        if module not in state:
+            visit(module, [module])
+    assert cycles == []
