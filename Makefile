@@ -49,7 +49,7 @@ bench: $(VENV)/.dev
 	$(PY) benchmarks/quick.py
 
 docs: $(VENV)/.dev
-	$(PY) scripts/check_docs.py
+	$(PY) -m pytest -q tests/docs
 
 conformance: $(VENV)/.base
 	$(PY) scripts/conformance.py flask

@@ -298,6 +298,13 @@ class TestCommand:
         )
         assert "1 passed" in as_flask("pytest", "-q", "-p", "no:cacheprovider", cwd=tmp_path)
 
+    @pytest.mark.skipif(sys.platform == "win32", reason="gunicorn needs POSIX")
+    def test_gunicorn_loads_an_unmodified_app(self, tmp_path: Path) -> None:
+        (tmp_path / "shop.py").write_text(
+            "from flask import Flask\napp = Flask(__name__)\nprint(type(app).__module__)\n"
+        )
+        assert as_flask("gunicorn", "--check-config", "shop:app", cwd=tmp_path) == "hipflask.app\n"
+
     def test_nothing_of_hipflask_is_loaded_until_flask_is(self) -> None:
         code = "import sys; print([m for m in sys.modules if m.startswith(('hipf', 'werk'))])"
         assert as_flask("python", "-c", code) == "[]\n"

@@ -46,13 +46,6 @@ def app():
     return app
 
 
-@pytest.fixture(autouse=True)
-def nothing_stays_current():
-    yield
-    assert not has_app_context()
-    assert not has_request_context()
-
-
 def in_thread(function):
     outcome = []
     thread = threading.Thread(target=lambda: outcome.append(function()))
@@ -199,22 +192,25 @@ def test_contexts_are_apart_in_threads(app):
 # --- repeated pushes ------------------------------------------------------------------------
 
 
-def test_application_context_pushed_twice_is_torn_down_with_the_first_push(app):
+def test_application_context_pushed_again_is_torn_down_with_the_first_push(app):
     torn_down = []
     app.teardown_appcontext(torn_down.append)
     ctx = app.app_context()
     ctx.push()
     g.name = "kept"
     ctx.push()
+    ctx.push()
     assert g.name == "kept"
     ctx.pop()
+    ctx.pop()
     assert torn_down == []
+    assert ctx.is_pushed
     assert g.name == "kept"
     ctx.pop()
     assert torn_down == [None]
 
 
-def test_request_context_pushed_twice_is_torn_down_with_the_first_push(app):
+def test_request_context_pushed_again_is_torn_down_with_the_first_push(app):
     log = []
     app.teardown_request(lambda error: log.append("request"))
     app.teardown_appcontext(lambda error: log.append("app"))
@@ -381,7 +377,7 @@ def test_failing_teardown_of_the_request_still_tears_the_application_down(app):
         pass
     assert log == ["app"]
     assert not has_app_context()
-    assert ctx.request_ctx is None
+    assert not ctx.is_pushed
 
 
 @pytest.mark.parametrize("kind", ["app_context", "test_request_context"])
@@ -620,16 +616,43 @@ def test_coroutine_function_may_be_run_with_a_copied_context(app):
         assert in_thread(later) == "/here"
 
 
-def test_copy_runs_in_a_context_of_contextvars(app):
+def test_context_copied_by_contextvars_keeps_what_was_current_after_the_pop(app):
+    # A task started in an async view, a thread that inherits its context variables.
+    with app.app_context():
+        g.name = "outer"
+        with app.test_request_context("/here"):
+            session["name"] = "ada"
+            nested = contextvars.copy_context()
     with app.test_request_context("/here"):
+        g.name = "own"
+        session["name"] = "bob"
+        alone = contextvars.copy_context()
+        later = copy_current_request_context(lambda: request.path)
+    with app.app_context():
+        plain = contextvars.copy_context()
 
-        @copy_current_request_context
-        def later():
-            return request.path
+    def look():
+        return current_app._get_current_object() is app, g.name, request.path, session["name"]
 
+    assert nested.run(look) == (True, "outer", "/here", "ada")
+    assert alone.run(look) == (True, "own", "/here", "bob")
+    assert alone.run(later) == "/here"
+    assert plain.run(has_app_context) and not plain.run(has_request_context)
+    assert in_thread(lambda: alone.run(look)) == (True, "own", "/here", "bob")
+
+
+def test_context_may_be_pushed_where_a_popped_one_is_current(app):
+    with app.test_request_context("/popped"):
+        g.name = "popped"
         space = contextvars.copy_context()
-    assert not has_request_context()
-    assert space.run(later) == "/here"
+
+    def look():
+        with app.test_request_context("/new"):
+            inner = request.path, g.name
+        with app.app_context():
+            return inner, "name" in g, request.path
+
+    assert space.run(look) == (("/new", "popped"), False, "/popped")
 
 
 def test_copying_outside_a_request_is_refused_with_the_way_out():
@@ -745,13 +768,13 @@ def test_answered_request_is_freed_without_the_garbage_collector(app, no_collect
     assert freed_without_collector(run)
 
 
-def test_failed_request_is_freed_without_the_garbage_collector(app, no_collector, caplog):
+def test_failed_request_is_freed_without_the_garbage_collector(app, no_collector):
     app.add_url_rule("/fail", "fail", lambda: 1 / 0)
+    app.log_exception = lambda exc_info: None  # pytest would keep the record
 
     def run(request_class):
         app.request_class = request_class
         assert b"Internal Server Error" in ring(app, "/fail")
-        caplog.clear()
 
     assert freed_without_collector(run)
 

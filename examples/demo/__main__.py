@@ -18,7 +18,7 @@ def main() -> None:
     parser.add_argument("--bind", default=BIND, metavar="HOST:PORT", help=f"default: {BIND}")
     bind = parser.parse_args().bind
     # Made here, so that each worker signs with the same key.
-    os.environ.setdefault("SECRET_KEY", secrets.token_hex(32))
+    os.environ["SECRET_KEY"] = os.environ.get("SECRET_KEY") or secrets.token_hex(32)
     print(f"The demo: http://{bind}/", flush=True)
     print(f"Try:      curl -s 'http://{bind}/api/tools?q=wood'", flush=True)
     serve(ScriptInfo("examples.demo.app:create_app"), bind=(bind,), workers=1)

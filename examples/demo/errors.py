@@ -6,7 +6,7 @@ from typing import Any
 
 from werkzeug.exceptions import HTTPException
 
-from hipflask import Flask, Response, render_template, request
+from hipflask import Flask, render_template, request
 
 WORDS = {
     404: ("Nothing here", "No page has this address. It may have moved, or never been."),
@@ -31,5 +31,5 @@ def show_error(error: HTTPException) -> Any:
     else:
         body = render_template("error.html", code=code, title=title, text=text)
     headers = [field for field in error.get_headers() if field[0].lower() != "content-type"]
-    response: Response | None = error.response
+    response: Any = error.response
     return response if response is not None else (body, code, headers)

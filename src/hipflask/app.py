@@ -20,13 +20,13 @@ from werkzeug.wsgi import get_host
 from . import bridge, dispatch, helpers, packages, templating
 from . import typing as ft
 from .assembly import App
-from .ctx import AppContext, RequestContext
-from .front.wsgi import wsgi_app
+from .ctx import AppContext, RequestContext, request_context
+from .front.wsgi import bell, wsgi_app
 from .globals import _cv_app, _cv_request, _no_req_msg
 from .sealing import Plan, seal
 from .sessions import SecureCookieSessionInterface, SessionInterface
 from .signals import appcontext_tearing_down
-from .typing import Environ, StartResponse, WSGIBody
+from .typing import Environ
 from .wrappers import Request, Response
 
 if TYPE_CHECKING:
@@ -219,15 +219,11 @@ class Flask(App):
 
     # The steps of a request, in their order.
 
-    def __call__(self, environ: Environ, start_response: StartResponse) -> WSGIBody:
-        """Answer a WSGI server; replace `wsgi_app` to put middleware around it."""
-        return self.wsgi_app(environ, start_response)
-
+    # Functions of the modules on a request's path: it enters five files, and not this one.
+    __call__ = bell
     wsgi_app = wsgi_app
 
-    def request_context(self, environ: Environ) -> RequestContext:
-        """The context of the request that `environ` describes, not pushed."""
-        return RequestContext(self, environ)
+    request_context = request_context
 
     def app_context(self) -> AppContext:
         """An application context, not pushed; use it in a `with` statement."""

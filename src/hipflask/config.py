@@ -149,6 +149,10 @@ class Config(LiveDict):
         super().__init__({} if defaults is None else defaults)
         self.root_path = root_path
 
+    def planned(self) -> t.Any:
+        """What a plan rests on: which hosts it remembers as good. See `hipflask.live`."""
+        return self.get("TRUSTED_HOSTS"), self.get("SERVER_NAME")
+
     def from_envvar(self, variable_name: str, silent: bool = False) -> bool:
         """Load the Python file that an environment variable points to; see `from_pyfile`.
 

@@ -70,6 +70,17 @@ class _AppCtxGlobals:
         return object.__repr__(self) if ctx is None else f"<flask.g of '{ctx.app.name}'>"
 
 
+class _Itself:
+    """What a context leads to while it is not pushed: a reference that makes no cycle.
+
+    A `contextvars.Context` copied during a request, such as a task's or a thread's, has the
+    context current for longer than it is pushed.
+    """
+
+    def __get__(self, instance: Any, owner: type) -> Any:
+        return instance
+
+
 class AppContext:
     """Which application is current, with its `g` and `url_adapter`.
 
@@ -78,7 +89,7 @@ class AppContext:
     """
 
     #: What `current_app` and `g` read while this context is on top.
-    app_ctx: AppContext | None = None
+    app_ctx: Any = _Itself()
     #: What `request` and `session` read while this context is on top.
     request_ctx: RequestContext | None = None
 
@@ -90,6 +101,11 @@ class AppContext:
         self.app = app
 
     g: Any = lazy(lambda self: self.app.app_ctx_globals_class())
+
+    @property
+    def is_pushed(self) -> bool:
+        """Whether a pop is still to come."""
+        return self._token is not None
 
     @lazy
     def url_adapter(self) -> Any:
@@ -115,11 +131,12 @@ class AppContext:
     def _leave(self) -> None:
         """Return to what was current before the last push."""
         _cv_current.reset(self._token)
-        # Also ends the reference of a context to itself: no garbage is left to collect.
         if self._further:
             self._token, self.app_ctx, self.request_ctx = self._further.pop()
-        else:
-            self._token = self.app_ctx = self.request_ctx = None
+            return
+        self._token = None
+        if self.app_ctx is self:
+            del self.app_ctx  # no reference to itself: no garbage is left to collect
 
     def _refuse_pop(self) -> None:
         raise AssertionError(
@@ -166,6 +183,7 @@ class RequestContext(AppContext):
     `request` and `session` stand in for what would be made.
     """
 
+    request_ctx: Any = _Itself()
     #: Messages flashed to this request, once read.
     flashes: list[tuple[str, str]] | None = None
     #: What the application was worked out to be, and this request's route in it.
@@ -194,7 +212,7 @@ class RequestContext(AppContext):
         try:
             return self.app.create_url_adapter(self.request)
         except HTTPException as error:
-            self.request.routing_exception = error
+            self.request.routing_exception = _without_frames(error)
             return None
 
     def copy(self) -> RequestContext:
@@ -234,7 +252,7 @@ class RequestContext(AppContext):
                 appcontext_pushed.send(app, _async_wrapper=app.ensure_sync)
         else:
             self._enter(outer.app_ctx, self)
-        self.plan = plan = app.sealed
+        self.plan = plan = app._cell.plan or app.sealed
         if plan.opens_session:
             self._session  # noqa: B018 (opens it)
         if self.route is None:
@@ -245,7 +263,9 @@ class RequestContext(AppContext):
         plan = self.plan or self.app.sealed
         request = self.request
         environ = request.environ
-        if environ.get("HTTP_HOST") not in plan.hosts or "HTTP_UPGRADE" in environ:
+        if environ.get("HTTP_HOST") not in plan.hosts and not self._check_host(plan):
+            return
+        if "HTTP_UPGRADE" in environ:
             self._ask_werkzeug(plan)
             return
         method, path = request.line()
@@ -261,18 +281,22 @@ class RequestContext(AppContext):
             self.route = plan.unmatched
             request.routing_exception = plan.refusal(found, detail)
 
+    def _check_host(self, plan: Any) -> bool:
+        """Let the URL adapter judge a host not seen before; a refusal is kept for dispatch."""
+        if self.url_adapter is None:
+            self.route = plan.unmatched
+            return False
+        plan.remember_host(self.request.environ.get("HTTP_HOST"))
+        return True
+
     def _ask_werkzeug(self, plan: Any) -> None:
-        """Match through the URL adapter: what is rare, what is overridden, a host not seen yet."""
+        """Match through the URL adapter: what is rare, and what somebody replaced."""
         request = self.request
-        adapter = self.url_adapter
         self.route = plan.unmatched
-        if adapter is None:
-            return
-        plan.remember_host(request.environ.get("HTTP_HOST"))
         try:
-            request.url_rule, request.view_args = adapter.match(return_rule=True)
+            request.url_rule, request.view_args = self.url_adapter.match(return_rule=True)
         except HTTPException as error:
-            request.routing_exception = error
+            request.routing_exception = _without_frames(error)
         else:
             self.route = plan.route_of_rule(request.url_rule)
 
@@ -314,12 +338,24 @@ class RequestContext(AppContext):
                     app.do_teardown_appcontext(exc)
             finally:
                 self._leave()
+                del self.request_ctx
                 if owns_app_ctx and appcontext_popped.receivers:
                     appcontext_popped.send(app, _async_wrapper=app.ensure_sync)
 
     def __repr__(self) -> str:
         request = self.request
         return f"<RequestContext {request.url!r} [{request.method}] of {self.app.name}>"
+
+
+def _without_frames(error: HTTPException) -> HTTPException:
+    """`error` to be kept: the frames of its traceback would keep the context in a cycle."""
+    error.__context__ = None
+    return error.with_traceback(None)
+
+
+def request_context(self: Application, environ: Environ) -> RequestContext:
+    """The context of the request that `environ` describes, not pushed."""
+    return RequestContext(self, environ)
 
 
 def after_this_request(f: A) -> A:

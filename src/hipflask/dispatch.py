@@ -57,7 +57,13 @@ def respond(ctx: RequestContext) -> Any:
             answer = plan.dispatch(ctx)
     except Exception as error:
         answer = plan.on_user_error(ctx, error)
-    return plan.finish(ctx, answer)
+        if error is ctx.request.routing_exception:
+            # Its traceback leads to frames that lead back to the request that keeps it.
+            error.__traceback__ = None
+    try:
+        return plan.finish(ctx, answer)
+    finally:
+        del answer  # may be the exception, whose traceback keeps this frame
 
 
 def preprocess(ctx: RequestContext) -> Any:
@@ -286,7 +292,10 @@ def on_user_error(ctx: RequestContext, error: Exception) -> Any:
         return ctx.plan.on_http_error(ctx, error)
     handler = app._find_error_handler(error, ctx.request.blueprints)
     if handler is None:
-        raise error
+        try:
+            raise error
+        finally:
+            del error  # no cycle of exception, traceback and frame for the collector
     return app.ensure_sync(handler)(error)
 
 

@@ -273,6 +273,7 @@ def _split_blueprint_path(name: str) -> list[str]:
 
 def app_url_for(
     app: Application,
+    /,
     endpoint: str,
     *,
     _anchor: str | None = None,

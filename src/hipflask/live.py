@@ -53,10 +53,13 @@ def _announcing(kind: type, names: tuple[str, ...]) -> Callable[[type[T]], type[
         change = getattr(kind, name)
 
         def method(self: Any, *args: Any, **kwargs: Any) -> Any:
+            if self.cell is None:
+                return change(self, *args, **kwargs)
+            before = self.planned()
             try:
                 return change(self, *args, **kwargs)
             finally:  # one that fails may have changed something first
-                if self.cell is not None:
+                if before is None or before != self.planned():
                     self.cell.empty()
 
         method.__name__ = name
@@ -80,17 +83,24 @@ _LIST_CHANGES = (
 )  # fmt: skip
 
 
+def _all_of_it(container: Any) -> Any:
+    """What of the container a plan rests on, to be compared; None where any change counts."""
+    return None
+
+
 @_announcing(dict, _DICT_CHANGES)
 class LiveDict(dict[Any, Any]):
     """A dict that empties `cell` on every change; `cell` may stay None."""
 
     cell: Cell | None = None
+    planned = _all_of_it
 
 
 @_announcing(list, _LIST_CHANGES)
 class LiveList(list[Any]):
     """A list that empties `cell` on every change."""
 
+    planned = _all_of_it
     cell: Cell | None = None  # an unpickled list is filled before it gets its own
 
     def __init__(self, cell: Cell | None = None, items: Any = ()) -> None:
@@ -101,6 +111,8 @@ class LiveList(list[Any]):
 @_announcing(defaultdict, _DICT_CHANGES)
 class LiveHooks(defaultdict[Any, Any]):
     """Hooks by blueprint name (None: the application), each a list that announces its changes."""
+
+    planned = _all_of_it
 
     def __init__(self, cell: Cell | None = None) -> None:
         super().__init__(lambda: LiveList(cell))

@@ -37,6 +37,16 @@ T_route = TypeVar("T_route", bound=ft.RouteCallable)
 _sentinel: Any = object()
 
 
+# What a plan (`sealing.py`) rests on besides what the class has: set on each instance.
+_PLANNED = frozenset(
+    (
+        "after_request_funcs", "before_request_funcs", "config", "json", "subdomain_matching",
+        "teardown_appcontext_funcs", "teardown_request_funcs", "url_map",
+        "url_value_preprocessors", "view_functions",
+    )
+)  # fmt: skip
+
+
 class SetupError(AssertionError):
     """The application is being put together in a way that cannot work."""
 
@@ -129,13 +139,16 @@ class Scaffold(metaclass=LiveType):
         )
 
     def __setattr__(self, name: str, value: Any) -> None:
-        # A method or container replaced on the instance changes what a request runs.
+        # A method or container replaced on the instance changes what a request runs. An
+        # attribute of the application's own, such as a counter, does not.
         object.__setattr__(self, name, value)
-        self._cell.empty()
+        if name in _PLANNED or hasattr(type(self), name):
+            self._cell.empty()
 
     def __delattr__(self, name: str) -> None:
         object.__delattr__(self, name)
-        self._cell.empty()
+        if name in _PLANNED or hasattr(type(self), name):
+            self._cell.empty()
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} {self.name!r}>"

@@ -86,13 +86,13 @@ def _close(source: t.Any) -> None:
 
 def _tear_down(frame: _StreamFrame, error: BaseException | None) -> None:
     app_context, request_context = frame
-    if request_context.request_ctx is not None:
+    if request_context.is_pushed:
         return  # still pushed elsewhere: in the view, or kept by the test client
     with ExitStack() as stack:
         if app_context is request_context:
             # Else it would be pushed as a guest of itself, and not end the application's part.
             _cv_current.set(None)
-        elif app_context.app_ctx is None:
+        elif not app_context.is_pushed:
             app_context.push()
             stack.callback(app_context.pop, error)
         request_context.push()

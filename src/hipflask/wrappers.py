@@ -130,7 +130,7 @@ class Request(RequestBase):
     def server(self) -> tuple[str, int | None] | None:
         """The address of the server as (host, port); (path, None) for a unix socket."""
         name = self.environ.get("SERVER_NAME")
-        if not name:
+        if name is None:
             return None
         try:
             return name, int(self.environ.get("SERVER_PORT"))  # type: ignore[arg-type]
@@ -140,7 +140,7 @@ class Request(RequestBase):
     def line(self) -> tuple[str, str]:
         """The method and path to match, the path "" where the environ's is empty."""
         environ = self.environ
-        path = environ.get("PATH_INFO", "")
+        path = environ.get("PATH_INFO", "/")
         if not path.isascii():
             path = _decode(path)
         if not path.startswith("/") or path.startswith("//"):
@@ -183,9 +183,14 @@ class Request(RequestBase):
                 "This request was made with shallow=True: its body belongs to somebody else."
             )
         environ = self.environ
-        if environ.get("CONTENT_LENGTH") and environ.get("wsgi.input_terminated"):
+        if (
+            "wsgi.input_terminated" in environ
+            and environ.get("CONTENT_LENGTH")
+            and self.content_length is not None
+        ):
             # A server's word that the stream ends is true of a cut body as well.
-            environ = {**environ, "wsgi.input_terminated": False}
+            environ = dict(environ)
+            del environ["wsgi.input_terminated"]
         return get_input_stream(environ, max_content_length=self.max_content_length)
 
     def get_data(
@@ -277,6 +282,9 @@ class Response(ResponseBase):
     _status_code = 200
     direct_passthrough = False
     _own_type: str | None = None
+    # Whether new headers get the length of a body in one piece; a list that the application
+    # made is its own, and may still grow.
+    _measures = True
 
     def __init__(
         self,
@@ -315,6 +323,7 @@ class Response(ResponseBase):
             self.set_data(response)  # type: ignore[arg-type]
         else:
             self.response = response
+            self._measures = False
 
     def _type(self) -> str | None:
         if self._own_type is not None:
@@ -329,7 +338,7 @@ class Response(ResponseBase):
         if kind is not None:
             headers["Content-Type"] = kind
         body: Any = self.__dict__.get("response")
-        if self.automatically_set_content_length and _is_one_piece(body):
+        if self._measures and self.automatically_set_content_length and _is_one_piece(body):
             headers["Content-Length"] = str(len(body[0]))
         return headers
 
@@ -339,6 +348,7 @@ class Response(ResponseBase):
         """Replace the body; text is sent as UTF-8."""
         piece = value.encode() if isinstance(value, str) else bytes(value)
         self.response = [piece]
+        self.__dict__.pop("_measures", None)
         if "headers" in self.__dict__ and self.automatically_set_content_length:
             self.headers["Content-Length"] = str(len(piece))
 

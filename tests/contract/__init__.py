@@ -1,1 +1,1 @@
-"""One suite over the real Flask and over hipflask: the same apps, the same requests, the same answers."""
+"""One suite over the real Flask and over hipflask: same apps, same requests, same answers."""

@@ -13,8 +13,10 @@ from .catalog import get, post, subject
 from .harness import Call
 
 FAILURES = (
-    "value", "key", "lookup", "own", "child", "abort403", "abort404", "abort418", "abort500", "abort302",
-    "abort_response", "abort_text", "abort_unknown", "raise404", "raise405", "retry", "badkey", "form_key",
+    "value", "key", "lookup", "own", "child", "abort403", "abort404", "abort418", "abort500",
+    "abort302",
+    "abort_response", "abort_text", "abort_unknown", "raise404", "raise405", "retry", "badkey",
+    "form_key",
     "none", "proxy", "redirect", "ok", "own_http", "base",
 )  # fmt: skip
 
@@ -199,7 +201,8 @@ NESTED = ("/", "/outer/", "/outer/inner/", "/other/")
 NESTED_PATHS = tuple(
     f"{base}{kind}"
     for base in NESTED
-    for kind in ("abort404", "abort403", "abort418", "own", "child", "value", "lookup", "abort500", "key")
+    for kind in ("abort404", "abort403", "abort418", "own", "child", "value", "lookup", "abort500",
+                 "key")
 ) + ("/nowhere", "/outer/nowhere", "/outer/inner/deep/nowhere")  # fmt: skip
 
 

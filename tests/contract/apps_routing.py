@@ -190,7 +190,9 @@ def not_strict(fl: ModuleType, log: list[Any]) -> Any:
 def redirecting(fl: ModuleType, log: list[Any]) -> Any:
     app = fl.Flask("contract_redirecting", static_folder=None)
     app.add_url_rule("/old/<int:n>", "old", redirect_to="canonical/<n>")
-    app.add_url_rule("/gone/<a>/<b>", "gone", redirect_to=lambda adapter, a, b: f"{b}/{a}?from=gone")
+    app.add_url_rule(
+        "/gone/<a>/<b>", "gone", redirect_to=lambda adapter, a, b: f"{b}/{a}?from=gone"
+    )
     app.add_url_rule("/canonical/<int:n>", "canonical", lambda **k: seen(fl, **k))
     app.add_url_rule("/alias/<int:n>", "canonical", alias=True)
     app.add_url_rule("/build/<int:n>", "build", lambda **k: seen(fl, **k), build_only=True)
@@ -234,7 +236,13 @@ def part_root() -> Any:
     return HERE
 
 
-SUB_HOSTS = ("example.test", "api.example.test", "x.api.example.test", "other.test", "example.test:81")
+SUB_HOSTS = (
+    "example.test",
+    "api.example.test",
+    "x.api.example.test",
+    "other.test",
+    "example.test:81",
+)
 
 
 @subject("subdomains", paths=("/", "/user", "/bp/x", "/branch"), hosts=SUB_HOSTS)
@@ -267,7 +275,8 @@ def server_name_alone(fl: ModuleType, log: list[Any]) -> Any:
 @subject(
     "trusted_hosts",
     paths=("/", "/nowhere", "/branch"),
-    hosts=("good.test", "sub.dot.test", "dot.test", "bad.test", "good.test:80", "good.test@x", "[::1]", ""),
+    hosts=("good.test", "sub.dot.test", "dot.test", "bad.test", "good.test:80", "good.test@x",
+           "[::1]", ""),
 )  # fmt: skip
 def trusted_hosts(fl: ModuleType, log: list[Any]) -> Any:
     app = fl.Flask("contract_trusted", static_folder=None)
@@ -284,7 +293,8 @@ def trusted_hosts(fl: ModuleType, log: list[Any]) -> Any:
 
 
 BUILDS = (
-    "index", "item?n=3", "item", "item?n=x", "bp.local", "missing", ".local", "item?n=1&extra=2&extra=3",
+    "index", "item?n=3", "item", "item?n=x", "bp.local", "missing", ".local",
+    "item?n=1&extra=2&extra=3",
     "static?filename=a b.css", "index?_anchor=x y", "index?_scheme=https", "index?_external=1",
     "posted?_method=POST", "lang?code=de", "p?x=a/b c", "rescued",
 )  # fmt: skip

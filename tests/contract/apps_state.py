@@ -1,4 +1,4 @@
-"""Apps about what lasts: hooks around a request, sessions between requests, contexts and signals."""
+"""Apps about what lasts: hooks round a request, sessions between requests, contexts, signals."""
 
 from __future__ import annotations
 
@@ -17,7 +17,11 @@ HOOK_PATHS = ("/", "/outer/", "/outer/inner/", "/outer/second/", "/nowhere", "/o
 STOPS = ("", *(f"stop={w}" for w in ("app1", "app2", "outer", "inner", "bp_app", "none")))
 
 
-@subject("hooks", paths=HOOK_PATHS, queries=(*STOPS, "after=app1", "add=1", "fail=value", "fail=abort403"))
+@subject(
+    "hooks",
+    paths=HOOK_PATHS,
+    queries=(*STOPS, "after=app1", "add=1", "fail=value", "fail=abort403"),
+)
 def hooks(fl: ModuleType, log: list[Any]) -> Any:
     app = fl.Flask("contract_hooks", static_folder=None)
     outer = fl.Blueprint("outer", "contract_hooks_outer", url_prefix="/outer")
@@ -85,7 +89,8 @@ def hooks(fl: ModuleType, log: list[Any]) -> Any:
 
 
 SESSION_PATHS = (
-    "/read", "/set", "/set/none", "/has", "/len", "/iter", "/pop", "/clear", "/nested", "/nested-marked",
+    "/read", "/set", "/set/none", "/has", "/len", "/iter", "/pop", "/clear", "/nested",
+    "/nested-marked",
     "/permanent", "/types", "/new", "/untouched", "/before", "/broken", "/delete", "/big",
 )  # fmt: skip
 ROUND = tuple(get(p) for p in SESSION_PATHS)
@@ -146,7 +151,7 @@ def session_app(fl: ModuleType, log: list[Any], **config: Any) -> Any:
         session["bytes"] = b"\x00\xff"
         session["markup"] = Markup("<b>&amp;</b>")
         session["uuid"] = uuid.UUID(int=7)
-        session["when"] = datetime.datetime(2020, 5, 17, 1, 2, 3, tzinfo=datetime.timezone.utc)
+        session["when"] = datetime.datetime(2020, 5, 17, 1, 2, 3, tzinfo=datetime.UTC)
         session["tagged"] = {" t": [1]}
         session["deep"] = {"a": [{"b": (1,)}]}
         return before
@@ -204,7 +209,10 @@ SESSION_SETTINGS: dict[str, dict[str, Any]] = {
     "session_null": {"SECRET_KEY": None},
     "session_null_kept": {"SECRET_KEY": None, "PROPAGATE_EXCEPTIONS": True},
     "session_fallbacks": {"SECRET_KEY": "new key", "SECRET_KEY_FALLBACKS": ["older", "a key"]},
-    "session_samesite_none": {"SESSION_COOKIE_SAMESITE": "None", "SESSION_COOKIE_DOMAIN": ".x.test"},
+    "session_samesite_none": {
+        "SESSION_COOKIE_SAMESITE": "None",
+        "SESSION_COOKIE_DOMAIN": ".x.test",
+    },
     "session_tiny_cookie": {"MAX_COOKIE_SIZE": 0, "SECRET_KEY": b"bytes key"},
 }
 
@@ -240,9 +248,7 @@ def flashing(fl: ModuleType, log: list[Any]) -> Any:
     )
     app.add_url_rule("/silent", "silent", lambda: "quiet")
     app.add_url_rule("/show", "show_all", lambda: repr(fl.get_flashed_messages()))
-    app.add_url_rule(
-        "/pairs", "pairs", lambda: repr(fl.get_flashed_messages(with_categories=True))
-    )
+    app.add_url_rule("/pairs", "pairs", lambda: repr(fl.get_flashed_messages(with_categories=True)))
 
     @app.route("/put")
     @app.route("/put/<category>")
@@ -268,7 +274,8 @@ def flashing(fl: ModuleType, log: list[Any]) -> Any:
 def signals(fl: ModuleType, log: list[Any]) -> Any:
     app = fl.Flask("contract_signals", static_folder=None)
     names = (
-        "appcontext_popped", "appcontext_pushed", "appcontext_tearing_down", "before_render_template",
+        "appcontext_popped", "appcontext_pushed", "appcontext_tearing_down",
+        "before_render_template",
         "got_request_exception", "request_finished", "request_started", "request_tearing_down",
         "template_rendered",
     )  # fmt: skip
@@ -282,7 +289,9 @@ def signals(fl: ModuleType, log: list[Any]) -> Any:
 
     for name in names:
         getattr(fl, name).connect(listener(name), app, weak=False)
-    app.before_request(lambda: log.append("before") or ("s" if fl.request.args.get("stop") else None))
+    app.before_request(
+        lambda: log.append("before") or ("s" if fl.request.args.get("stop") else None)
+    )
     app.after_request(lambda response: log.append("after") or response)
     app.teardown_request(lambda error: log.append("teardown"))
     app.teardown_appcontext(lambda error: log.append("teardown_app"))

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import email.utils
 import fnmatch
+import importlib.metadata
 import io
 import re
 import tomllib
@@ -35,6 +36,11 @@ class Call:
     host: str = "localhost"
     scheme: str = "http"
     root: str = ""
+
+    @property
+    def content_type(self) -> str:
+        """The Content-Type sent, in lower case."""
+        return next((v.lower() for k, v in self.headers if k.lower() == "content-type"), "")
 
 
 @dataclass
@@ -274,6 +280,7 @@ def outcome(facts: dict[str, Any]) -> str:
 def load_differences() -> list[Difference]:
     """The entries of differences.toml."""
     rows = tomllib.loads((HERE / "differences.toml").read_text()).get("difference", [])
+    present = numbers(importlib.metadata.version("werkzeug"))
     return [
         Difference(
             app=row["app"],
@@ -282,14 +289,20 @@ def load_differences() -> list[Difference]:
             method=row.get("method", "*"),
             texts=tuple(
                 (name, re.compile(row[name], re.DOTALL))
-                for name in ("path", "query", "host")
+                for name in ("path", "query", "host", "content_type")
                 if name in row
             ),
             theirs=row.get("theirs", ""),
             ours=row.get("ours", ""),
         )
         for row in rows
+        if numbers(row.get("since_werkzeug", "0")) <= present
     ]
+
+
+def numbers(version: str) -> list[int]:
+    """A version's numbers, to compare by."""
+    return [int(part) for part in re.findall(r"\d+", version)[:3]]
 
 
 def hold_together(

@@ -10,14 +10,44 @@ from .catalog import Subject
 from .harness import Call
 
 METHODS = st.sampled_from(
-    ("GET", "GET", "GET", "POST", "POST", "HEAD", "OPTIONS", "PUT", "DELETE", "PATCH", "TRACE", "get", "MKCOL")
+    (
+        "GET",
+        "GET",
+        "GET",
+        "POST",
+        "POST",
+        "HEAD",
+        "OPTIONS",
+        "PUT",
+        "DELETE",
+        "PATCH",
+        "TRACE",
+        "get",
+        "MKCOL",
+    )
 )
 LATIN = st.text(st.characters(max_codepoint=255, exclude_categories=("Cc",)), max_size=12)
 NOISE_HEADERS = st.sampled_from(
-    ("Accept", "Cookie", "X-Thing", "Range", "If-None-Match", "Authorization", "Content-Type", "Origin", "X_Y")
+    (
+        "Accept",
+        "Cookie",
+        "X-Thing",
+        "Range",
+        "If-None-Match",
+        "Authorization",
+        "Content-Type",
+        "Origin",
+        "X_Y",
+    )
 )
 TAILS = ("", "", "/", "//", "x", "/x", "%2F", "%FF", ".", "/..", "?", "%00", ";a=b", " ")
-NOISE_TYPES = ("", "application/json", "application/x-www-form-urlencoded", "multipart/form-data; boundary=b0", "x/y")
+NOISE_TYPES = (
+    "",
+    "application/json",
+    "application/x-www-form-urlencoded",
+    "multipart/form-data; boundary=b0",
+    "x/y",
+)
 
 
 def paths(topic: Subject) -> st.SearchStrategy[str]:

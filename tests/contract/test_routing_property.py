@@ -210,7 +210,9 @@ def hold(url_map: Map, trials: list[tuple[str, str]], plain: bool) -> None:
         kind, detail = ask_werkzeug(url_map, method, path)
         # A request's path starts with exactly one slash, on both.
         found, ours = matcher.match(method.upper(), "/" + path.lstrip("/"))
-        shown = f"{method} {path!r} on {list(url_map.iter_rules())}: {kind} {detail}, {found} {ours}"
+        shown = (
+            f"{method} {path!r} on {list(url_map.iter_rules())}: {kind} {detail}, {found} {ours}"
+        )
         if found == routing.ASK:
             # Always allowed, but plain rules and a plain path must do without.
             assert not plain or kind != "found" or "//" in path, shown

@@ -18,8 +18,9 @@ LAYERS = [
     ["cli", "testing", "clirunner", "server"],
     ["as_flask", "__main__"],
 ]
-# Their users must see the types behind the proxies and the session interface.
-MAY_NAME_TYPES_ABOVE = {"globals", "sessions"}
+# Their users must see the types behind the proxies, the session interface, and what
+# `app.test_client()` returns.
+MAY_NAME_TYPES_ABOVE = {"globals", "sessions", "app"}
 # Loaded only when used, so that a plain request and a plain import never meet them.
 LOADED_WHEN_USED = {"cli", "testing", "clirunner", "server", "debughelpers", "environment"}
 LOADED_WHEN_USED |= {"logging", "as_flask"}

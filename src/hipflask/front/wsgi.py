@@ -8,6 +8,15 @@ from ..globals import _cv_app, _cv_request
 from ..typing import Application, Environ, StartResponse, WSGIBody
 
 
+def bell(self: Application, environ: Environ, start_response: StartResponse) -> WSGIBody:
+    """Answer a WSGI server; this is `Flask.__call__`.
+
+    Middleware goes around `wsgi_app`, so that the application stays what servers call.
+    """
+    body: WSGIBody = self.wsgi_app(environ, start_response)
+    return body
+
+
 def wsgi_app(self: Application, environ: Environ, start_response: StartResponse) -> WSGIBody:
     """Answer one WSGI request; this is `Flask.wsgi_app`.
 
@@ -32,7 +41,10 @@ def wsgi_app(self: Application, environ: Environ, start_response: StartResponse)
             _keep_contexts(environ)
         if error is not None and self.should_ignore_error(error):
             error = None
-        ctx.pop(error)
+        try:
+            ctx.pop(error)
+        finally:
+            del error  # its traceback keeps this frame
 
 
 def _keep_contexts(environ: Environ) -> None:

@@ -8,7 +8,10 @@ def statuses(browser, path, times):
 def test_the_default_limit_counts_per_view_and_says_so(serve):
     browser = serve(create_app())
     reply = browser.get("/default")
-    assert (reply.headers["X-RateLimit-Limit"], reply.headers["X-RateLimit-Remaining"]) == ("3", "2")
+    assert (reply.headers["X-RateLimit-Limit"], reply.headers["X-RateLimit-Remaining"]) == (
+        "3",
+        "2",
+    )
     assert statuses(browser, "/default", 3) == [200, 200, 429]
 
 

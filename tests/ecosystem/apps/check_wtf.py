@@ -31,16 +31,12 @@ def test_a_wrong_form_says_what_is_wrong(serve):
 
 
 def upload(browser, filename, token):
-    lines = [
-        '--b\r\nContent-Disposition: form-data; name="%s"\r\n\r\n%s\r\n' % field
-        for field in (("csrf_token", token), ("name", "bob"), ("age", "7"))
-    ]
-    lines.append(
-        '--b\r\nContent-Disposition: form-data; name="picture"; filename="%s"\r\n'
-        "Content-Type: image/png\r\n\r\nPIXELS\r\n--b--\r\n" % filename
-    )
+    fields = {"csrf_token": token, "name": "bob", "age": "7"}
+    head = "--b\r\nContent-Disposition: form-data; name="
+    body = "".join(f'{head}"{name}"\r\n\r\n{value}\r\n' for name, value in fields.items())
+    body += f'{head}"picture"; filename="{filename}"\r\nContent-Type: image/png\r\n\r\nPIXELS\r\n'
     kind = {"Content-Type": "multipart/form-data; boundary=b"}
-    return browser.send("POST", "/", "".join(lines).encode(), kind)
+    return browser.send("POST", "/", (body + "--b--\r\n").encode(), kind)
 
 
 def test_uploads_are_read_and_filtered_by_name(serve):

@@ -1,0 +1,1 @@
+"""How extensions get between the framework and its own methods: each way must be noticed."""
