@@ -6,7 +6,16 @@ import pytest
 from werkzeug.exceptions import SecurityError
 from werkzeug.test import create_environ
 
-from hipflask import Flask, Request, Response, current_app, g, request, url_for
+from hipflask import (
+    Flask,
+    Request,
+    Response,
+    appcontext_tearing_down,
+    current_app,
+    g,
+    request,
+    url_for,
+)
 from hipflask.ctx import AppContext, RequestContext
 from hipflask.globals import _cv_request
 from hipflask.testing import FlaskClient, FlaskCliRunner
@@ -81,6 +90,17 @@ def test_teardown_steps_take_the_exception_being_handled_unless_told(app):
             app.do_teardown_appcontext(ctx, None)
     names = [type(error).__name__ for error in given[:4]]
     assert names == ["ZeroDivisionError", "ZeroDivisionError", "NoneType", "NoneType"]
+
+
+def test_teardown_of_the_application_is_signalled(app):
+    given = []
+    error = ZeroDivisionError()
+    with (
+        app.app_context(),
+        appcontext_tearing_down.connected_to(lambda sender, exc: given.append((sender, exc)), app),
+    ):
+        app.do_teardown_appcontext(error)
+    assert given == [(app, error)]
 
 
 def test_error_of_a_request_is_logged_with_path_and_method(app, caplog):

@@ -3,7 +3,8 @@ import re
 
 import pytest
 from werkzeug.datastructures import Headers
-from werkzeug.exceptions import BadRequestKeyError, HTTPException, NotFound
+from werkzeug.exceptions import BadRequestKeyError, HTTPException, NotFound, default_exceptions
+from werkzeug.test import create_environ
 from werkzeug.wrappers import Response as ResponseBase
 
 from hipflask import (
@@ -445,6 +446,30 @@ def test_http_exception_is_answered_by_its_handler_or_by_itself(app, raised):
     app.error_handler_spec[None][404][NotFound] = lambda error: (f"own {error.code}", 404)
     assert client.get("/").text == "own 404"
     assert client.get("/none").text == "own 404"
+
+
+@pytest.mark.parametrize("code", sorted(default_exceptions))
+def test_page_of_an_http_exception_is_werkzeugs_however_often_it_is_made(app, code):
+    error = default_exceptions[code]
+    expected = error().get_response(create_environ("/"))
+    app.add_url_rule("/", "view", lambda: abort(code))
+    app.after_request(lambda response: response.headers.add("X-Added", "1") or response)
+    for _ in range(2):
+        response = app.test_client().get("/")
+        assert response.status == expected.status
+        assert response.get_data() == (b"" if code in (304,) else expected.get_data())
+        assert response.content_type == expected.content_type
+        assert response.headers.getlist("X-Added") == ["1"]
+
+
+def test_exception_that_was_told_more_has_a_page_of_its_own(app):
+    for error, text in (
+        (NotFound("nowhere"), "nowhere"),
+        (NotFound(), NotFound.description),
+        (type("Own", (NotFound,), {"description": "own"})(), "own"),
+    ):
+        app = Flask(__name__)
+        assert text in fail_with(app, error).get("/").text
 
 
 def test_exception_with_a_response_of_its_own_is_not_handled(app):

@@ -144,6 +144,17 @@ def test_change_that_fails_midway_empties_the_cell():
     assert announces(LiveDict(), update)
 
 
+def test_container_of_which_little_counts_announces_that_only():
+    class Settings(LiveDict):
+        def planned(self):
+            return self.get("counts")
+
+    assert not announces(Settings(counts=1), lambda d: d.update(other=2))
+    assert not announces(Settings(counts=1), lambda d: d.update(counts=1))
+    assert announces(Settings(counts=1), lambda d: d.update(counts=2))
+    assert announces(Settings(counts=1), lambda d: d.clear())
+
+
 def test_lists_of_hooks_are_made_when_asked_for_and_announce():
     cell = Full()
     hooks = LiveHooks(cell)

@@ -16,8 +16,8 @@ from werkzeug.test import create_environ
 from werkzeug.wrappers import Request as RequestBase
 from werkzeug.wrappers import Response as ResponseBase
 
-from hipflask import Blueprint, Flask, Request, Response, request
-from hipflask.wrappers import KEPT_FORM_BYTES, lazy
+from hipflask import Blueprint, Flask, Request, Response, request, wrappers
+from hipflask.wrappers import KEPT_FORM_BYTES, TYPES_KEPT, lazy
 
 EFFORT = settings(max_examples=60, deadline=None)
 
@@ -519,6 +519,26 @@ def test_response_made_equals_werkzeugs(arguments):
     assert look(Response(**own(arguments))) == look(Theirs(**own(arguments)))
 
 
+@pytest.mark.parametrize("end", ["\r\n", "\n", "\r"])
+@pytest.mark.parametrize("name", ["content_type", "mimetype"])
+@pytest.mark.parametrize("headers", [None, {"X-A": "1"}, Headers()])
+def test_content_type_that_would_end_its_header_field_is_refused(name, end, headers):
+    for kind in (Response, Theirs):
+        with pytest.raises(ValueError, match="newline"):
+            kind("x", headers=headers, **{name: f"text/x{end}X-Evil: 1"})
+
+
+def test_content_type_that_is_no_text_is_made_one():
+    class Kind:
+        def __str__(self):
+            return "a/b"
+
+    assert Response("x", content_type=Kind()).parts(create_environ())[2][0] == (
+        "Content-Type",
+        "a/b",
+    )
+
+
 def test_headers_object_given_is_the_responses_own():
     for given_headers in (Headers(), Headers([("X-A", "1")])):
         response = Response("x", headers=given_headers)
@@ -729,6 +749,20 @@ def test_calling_a_response_sends_it():
     [(status, fields)] = calls
     assert status == "201 CREATED"
     assert ("Content-Length", "3") in fields
+
+
+def test_content_types_are_remembered_up_to_a_number(monkeypatch):
+    fields, types = {}, {}
+    monkeypatch.setattr(wrappers, "_content_type_fields", fields)
+    monkeypatch.setattr(wrappers, "_content_types", types)
+    for number in range(TYPES_KEPT + 5):
+        for response, kind in (
+            (Response("x", content_type=f"multipart/x; boundary={number}"), None),
+            (Response("x", mimetype=f"text/x-{number}"), f"text/x-{number}; charset=utf-8"),
+        ):
+            [(_, sent_kind), _] = response.parts(create_environ())[2]
+            assert sent_kind == kind or "boundary" in sent_kind
+    assert len(fields) == len(types) == TYPES_KEPT
 
 
 def test_every_call_gives_fields_of_its_own():

@@ -357,5 +357,6 @@ _STEPS = {
         "do_teardown_request",
         "do_teardown_appcontext",
         "create_url_adapter",
+        "app_context",
     )
 }

@@ -26,7 +26,7 @@ from .config import Config, ConfigAttribute, default_config
 from .ctx import _AppCtxGlobals
 from .helpers import get_debug_flag
 from .json.provider import DefaultJSONProvider, JSONProvider
-from .live import LiveDict, LiveList
+from .live import LiveDict
 from .packages import find_instance_path
 from .routing import LiveMap
 from .scaffold import (
@@ -137,7 +137,7 @@ class App(Scaffold):
         self.json: JSONProvider = self.json_provider_class(this)
         #: Called with (error, endpoint, values) when a URL cannot be built.
         self.url_build_error_handlers: list[Callable[[Exception, str, dict[str, Any]], str]] = []
-        self.teardown_appcontext_funcs: list[ft.TeardownCallable] = LiveList(cell)
+        self.teardown_appcontext_funcs: list[ft.TeardownCallable] = []
         self.shell_context_processors: list[ft.ShellContextProcessorCallable] = []
         #: Registered blueprints by their dotted names, in the order of registration.
         self.blueprints: dict[str, Blueprint] = {}

@@ -14,8 +14,10 @@ from collections.abc import Callable, Iterator
 from functools import update_wrapper
 from types import TracebackType
 from typing import Any, TypeVar
+from urllib.parse import urlsplit
 
-from werkzeug.exceptions import HTTPException
+from werkzeug.exceptions import HTTPException, SecurityError
+from werkzeug.urls import iri_to_uri
 
 from .globals import _cv_app, _cv_current, _cv_request
 from .routing import ASK, Target
@@ -189,6 +191,8 @@ class RequestContext(AppContext):
     #: What the application was worked out to be, and this request's route in it.
     plan: Any = None
     route: Any = None
+    #: The application context pushed with this one, where `app.app_context` was replaced.
+    implied: AppContext | None = None
 
     def __init__(
         self,
@@ -246,17 +250,31 @@ class RequestContext(AppContext):
         """Make the request current, open a replaced session interface's session, match the URL."""
         app = self.app
         outer = _cv_current.get()
+        self.plan = plan = app._cell.plan or app.sealed
         if outer is None or outer.app_ctx.app is not app:
-            self._enter(self, self)
-            if appcontext_pushed.receivers:
-                appcontext_pushed.send(app, _async_wrapper=app.ensure_sync)
+            if plan.makes_app_contexts:
+                # Somebody's own application context, below the request's.
+                self.implied = app.app_context()
+                self.implied.push()
+                self._enter(self.implied, self)
+            else:
+                self._enter(self, self)
+                if appcontext_pushed.receivers:
+                    self._tell_of_app_context()
         else:
             self._enter(outer.app_ctx, self)
-        self.plan = plan = app._cell.plan or app.sealed
         if plan.opens_session:
             self._session  # noqa: B018 (opens it)
         if self.route is None:
             self.match_request()
+
+    def _tell_of_app_context(self) -> None:
+        # By then the application is current, and the request not yet.
+        self.request_ctx = None
+        try:
+            appcontext_pushed.send(self.app, _async_wrapper=self.app.ensure_sync)
+        finally:
+            self.request_ctx = self
 
     def match_request(self) -> None:
         """Find the rule for the request; what is raised is kept as `routing_exception`."""
@@ -282,8 +300,19 @@ class RequestContext(AppContext):
             request.routing_exception = plan.refusal(found, detail)
 
     def _check_host(self, plan: Any) -> bool:
-        """Let the URL adapter judge a host not seen before; a refusal is kept for dispatch."""
+        """Let the URL adapter judge a host not seen before; a refusal is kept for dispatch.
+
+        Differs from Flask: a host that no URL can be made with is refused with 400.
+        """
         if self.url_adapter is None:
+            self.route = plan.unmatched
+            return False
+        try:
+            # What `url_for` and redirects would do with it.
+            iri_to_uri(f"http://{self.url_adapter.server_name}/")
+            _ = urlsplit(self.request.root_url).port
+        except ValueError:
+            self.request.routing_exception = SecurityError("The Host names no host.")
             self.route = plan.unmatched
             return False
         plan.remember_host(self.request.environ.get("HTTP_HOST"))
@@ -341,6 +370,9 @@ class RequestContext(AppContext):
                 del self.request_ctx
                 if owns_app_ctx and appcontext_popped.receivers:
                     appcontext_popped.send(app, _async_wrapper=app.ensure_sync)
+                if self.implied is not None:
+                    implied, self.implied = self.implied, None
+                    implied.pop(exc)
 
     def __repr__(self) -> str:
         request = self.request

@@ -59,6 +59,8 @@ def _announcing(kind: type, names: tuple[str, ...]) -> Callable[[type[T]], type[
             try:
                 return change(self, *args, **kwargs)
             finally:  # one that fails may have changed something first
+                if kind is defaultdict:
+                    self.take_over()
                 if before is None or before != self.planned():
                     self.cell.empty()
 
@@ -74,9 +76,8 @@ def _announcing(kind: type, names: tuple[str, ...]) -> Callable[[type[T]], type[
     return decorate
 
 
-_DICT_CHANGES = (
-    "__setitem__", "__delitem__", "__ior__", "clear", "pop", "popitem", "setdefault", "update",
-)  # fmt: skip
+_HOOK_CHANGES = ("__setitem__", "__delitem__", "__ior__", "clear", "pop", "popitem", "update")
+_DICT_CHANGES = (*_HOOK_CHANGES, "setdefault")
 _LIST_CHANGES = (
     "__setitem__", "__delitem__", "__iadd__", "__imul__",
     "append", "clear", "extend", "insert", "pop", "remove", "reverse", "sort",
@@ -95,6 +96,15 @@ class LiveDict(dict[Any, Any]):
     cell: Cell | None = None
     planned = _all_of_it
 
+    @classmethod
+    def of(cls, cell: Cell, items: Any) -> Any:
+        """`items` as a container that empties `cell`; itself if it is one."""
+        if isinstance(items, cls) and items.cell is cell:
+            return items
+        made = cls(items)
+        made.cell = cell
+        return made
+
 
 @_announcing(list, _LIST_CHANGES)
 class LiveList(list[Any]):
@@ -107,16 +117,45 @@ class LiveList(list[Any]):
         super().__init__(items)
         self.cell = cell
 
+    @classmethod
+    def of(cls, cell: Cell, items: Any) -> Any:
+        """`items` as a list that empties `cell`; itself if it is one."""
+        return items if isinstance(items, cls) and items.cell is cell else cls(cell, items)
 
-@_announcing(defaultdict, _DICT_CHANGES)
+
+@_announcing(defaultdict, _HOOK_CHANGES)
 class LiveHooks(defaultdict[Any, Any]):
-    """Hooks by blueprint name (None: the application), each a list that announces its changes."""
+    """Hooks by blueprint name (None: the application), each a list that announces its changes.
+
+    A plain list that is put in is taken over into such a list.
+
+    Differs from Flask: the list that was put in is not the one kept, so it may not be changed
+    afterwards; change the one in the dictionary.
+    """
 
     planned = _all_of_it
 
-    def __init__(self, cell: Cell | None = None) -> None:
+    def __init__(self, cell: Cell | None = None, items: Any = ()) -> None:
         super().__init__(lambda: LiveList(cell))
         self.cell = cell
+        self.update(items)
+
+    @classmethod
+    def of(cls, cell: Cell, items: Any) -> Any:
+        """`items` as hooks that empty `cell`; itself if it is that."""
+        return items if isinstance(items, cls) and items.cell is cell else cls(cell, items)
+
+    def setdefault(self, scope: Any, hooks: Any = ()) -> Any:
+        """The scope's list; made of `hooks` where there is none."""
+        if scope not in self:
+            self[scope] = hooks
+        return self[scope]
+
+    def take_over(self) -> None:
+        """Replace the plain lists among the values."""
+        for scope, hooks in self.items():
+            if isinstance(hooks, list) and not isinstance(hooks, LiveList):
+                dict.__setitem__(self, scope, LiveList(self.cell, hooks))
 
     def copy(self) -> Any:
         """A plain dictionary of the same lists."""

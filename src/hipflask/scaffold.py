@@ -12,7 +12,7 @@ from werkzeug.exceptions import HTTPException, default_exceptions
 from werkzeug.utils import cached_property
 
 from . import typing as ft
-from .live import Cell, LiveDict, LiveHooks, LiveType
+from .live import Cell, LiveDict, LiveHooks, LiveList, LiveType
 from .packages import get_root_path
 
 if TYPE_CHECKING:
@@ -37,14 +37,17 @@ T_route = TypeVar("T_route", bound=ft.RouteCallable)
 _sentinel: Any = object()
 
 
-# What a plan (`sealing.py`) rests on besides what the class has: set on each instance.
-_PLANNED = frozenset(
-    (
-        "after_request_funcs", "before_request_funcs", "config", "json", "subdomain_matching",
-        "teardown_appcontext_funcs", "teardown_request_funcs", "url_map",
-        "url_value_preprocessors", "view_functions",
-    )
-)  # fmt: skip
+# What a plan (`sealing.py`) rests on besides what the class has: set on each instance, the
+# containers as ones that say when they change.
+_PLANNED: dict[str, Callable[[Cell, Any], Any]] = {
+    "after_request_funcs": LiveHooks.of,
+    "before_request_funcs": LiveHooks.of,
+    "teardown_request_funcs": LiveHooks.of,
+    "url_value_preprocessors": LiveHooks.of,
+    "teardown_appcontext_funcs": LiveList.of,
+    "view_functions": LiveDict.of,
+}
+_PLANNED_AS_THEY_ARE = frozenset(("config", "json", "subdomain_matching", "url_map"))
 
 
 class SetupError(AssertionError):
@@ -98,7 +101,6 @@ class Scaffold(metaclass=LiveType):
         template_folder: str | os.PathLike[str] | None = None,
         root_path: str | None = None,
     ) -> None:
-        cell = self._cell
         #: The name of the module the object belongs to.
         self.import_name = import_name
         self.static_folder = static_folder
@@ -109,45 +111,43 @@ class Scaffold(metaclass=LiveType):
         self.root_path = get_root_path(import_name) if root_path is None else root_path
 
         # Written to by extensions as well, at any time before the first request and some
-        # of them after it; hence live, and looked at as they are.
+        # of them after it. Those that a request runs are made live by `__setattr__`.
         #: endpoint -> view
-        self.view_functions: dict[str, ft.RouteCallable] = LiveDict()
-        self.view_functions.cell = cell
+        self.view_functions: dict[str, ft.RouteCallable] = {}
+        #: scope -> functions; the scope of the application itself is None
+        self.before_request_funcs: dict[ft.AppOrBlueprintKey, list[ft.BeforeRequestCallable]] = {}
+        self.after_request_funcs: dict[
+            ft.AppOrBlueprintKey, list[ft.AfterRequestCallable[Any]]
+        ] = {}
+        self.teardown_request_funcs: dict[ft.AppOrBlueprintKey, list[ft.TeardownCallable]] = {}
+        self.url_value_preprocessors: dict[
+            ft.AppOrBlueprintKey, list[ft.URLValuePreprocessorCallable]
+        ] = {}
+        self.url_default_functions: dict[ft.AppOrBlueprintKey, list[ft.URLDefaultCallable]] = (
+            defaultdict(list)
+        )
+        self.template_context_processors: dict[
+            ft.AppOrBlueprintKey, list[ft.TemplateContextProcessorCallable]
+        ] = defaultdict(list)
         #: scope -> status code or None -> exception class -> handler
         self.error_handler_spec: dict[
             ft.AppOrBlueprintKey,
             dict[int | None, dict[type[Exception], ft.ErrorHandlerCallable]],
         ] = defaultdict(lambda: defaultdict(dict))
-        #: scope -> functions; the scope of the application itself is None
-        self.before_request_funcs: dict[ft.AppOrBlueprintKey, list[ft.BeforeRequestCallable]] = (
-            LiveHooks(cell)
-        )
-        self.after_request_funcs: dict[ft.AppOrBlueprintKey, list[ft.AfterRequestCallable[Any]]] = (
-            LiveHooks(cell)
-        )
-        self.teardown_request_funcs: dict[ft.AppOrBlueprintKey, list[ft.TeardownCallable]] = (
-            LiveHooks(cell)
-        )
-        self.template_context_processors: dict[
-            ft.AppOrBlueprintKey, list[ft.TemplateContextProcessorCallable]
-        ] = defaultdict(list)
-        self.url_value_preprocessors: dict[
-            ft.AppOrBlueprintKey, list[ft.URLValuePreprocessorCallable]
-        ] = LiveHooks(cell)
-        self.url_default_functions: dict[ft.AppOrBlueprintKey, list[ft.URLDefaultCallable]] = (
-            defaultdict(list)
-        )
 
     def __setattr__(self, name: str, value: Any) -> None:
         # A method or container replaced on the instance changes what a request runs. An
         # attribute of the application's own, such as a counter, does not.
-        object.__setattr__(self, name, value)
-        if name in _PLANNED or hasattr(type(self), name):
-            self._cell.empty()
+        live = _PLANNED.get(name)
+        object.__setattr__(self, name, value if live is None else live(self._cell, value))
+        self._note(name)
 
     def __delattr__(self, name: str) -> None:
         object.__delattr__(self, name)
-        if name in _PLANNED or hasattr(type(self), name):
+        self._note(name)
+
+    def _note(self, name: str) -> None:
+        if name in _PLANNED or name in _PLANNED_AS_THEY_ARE or hasattr(type(self), name):
             self._cell.empty()
 
     def __repr__(self) -> str:

@@ -78,6 +78,7 @@ class Plan:
         self.on_error = self._step(app, "handle_exception", dispatch.on_error)
         self.teardown_request = self._step(app, "do_teardown_request", dispatch.teardown_request)
         self.processes = "process_response" in own
+        self.makes_app_contexts = "app_context" in own
         self.closes_request = app.request_class.close is not Request.close
         self.tears_down_app = bool(app.teardown_appcontext_funcs) or (
             "do_teardown_appcontext" in own

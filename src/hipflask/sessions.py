@@ -177,9 +177,9 @@ class SessionInterface(metaclass=LiveType):
 session_json_serializer = TaggedJSONSerializer()
 
 
-def _lazy_sha1(string: bytes = b"") -> t.Any:
-    # Found when called: builds of Python in FIPS mode have no SHA-1, and may not need it.
-    return hashlib.sha1(string)
+def _sha1_if_called(data: bytes = b"") -> t.Any:
+    # The name is looked up here: Python built for FIPS mode has no SHA-1, and may not need it.
+    return hashlib.sha1(data)
 
 
 # All that a signing serializer is made from: keys, salt, hash, derivation, inner serializer.
@@ -195,7 +195,7 @@ class SecureCookieSessionInterface(SessionInterface):
     salt = "cookie-session"
     """Mixed into the key, so that other uses of the same key cannot forge sessions."""
 
-    digest_method = staticmethod(_lazy_sha1)
+    digest_method = staticmethod(_sha1_if_called)
     """The hash behind the signature."""
 
     key_derivation = "hmac"

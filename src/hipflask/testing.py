@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import typing as t
-from contextlib import ExitStack, contextmanager
+from collections.abc import Mapping
+from contextlib import ExitStack, closing, contextmanager
 from copy import copy
+from functools import cache
 from types import TracebackType
 from urllib.parse import urlsplit
 
@@ -21,6 +23,9 @@ if t.TYPE_CHECKING:
 
     from .app import Flask
     from .clirunner import FlaskCliRunner as FlaskCliRunner
+
+# Werkzeug's key, in an environ, for whom to tell of each context that ends.
+_REPORT_KEY = "werkzeug.debug.preserve_context"
 
 
 def __getattr__(name: str) -> t.Any:
@@ -50,38 +55,32 @@ class EnvironBuilder(werkzeug.test.EnvironBuilder):
         *args: t.Any,
         **kwargs: t.Any,
     ) -> None:
+        # First: Werkzeug's builder writes its JSON with `json_dumps`.
+        self.app = app
         if base_url is None:
-            url = urlsplit(path)
-            host = url.netloc or ".".join(
-                part for part in (subdomain, app.config["SERVER_NAME"] or "localhost") if part
-            )
-            scheme = url.scheme or url_scheme or app.config["PREFERRED_URL_SCHEME"]
-            base_url = f"{scheme}://{host}/{app.config['APPLICATION_ROOT'].lstrip('/')}"
-            path = f"{url.path}?{url.query}" if url.query else url.path
+            base_url, path = _place(app, path, subdomain, url_scheme)
         elif subdomain or url_scheme:
             raise AssertionError(
                 f"base_url={base_url!r} already says host and scheme: leave out 'subdomain' and"
                 " 'url_scheme', or pass them without 'base_url'."
             )
-        self.app = app
         super().__init__(path, base_url, *args, **kwargs)
 
     def json_dumps(self, obj: t.Any, **kwargs: t.Any) -> str:
         """Return `obj` as JSON, as the application's own provider writes it."""
-        return self.app.json.dumps(obj, **kwargs)
+        provider = self.app.json
+        return provider.dumps(obj, **kwargs)
 
 
-_werkzeug_version = ""
-
-
-def _get_werkzeug_version() -> str:
-    """Return the installed version of Werkzeug, which the client names as its user agent."""
-    global _werkzeug_version
-    if not _werkzeug_version:
-        import importlib.metadata  # deferred: slow, and once is enough
-
-        _werkzeug_version = importlib.metadata.version("werkzeug")
-    return _werkzeug_version
+def _place(app: Flask, url: str, subdomain: str | None, scheme: str | None) -> tuple[str, str]:
+    """Return the base URL of a request to `url`, and its path with the query."""
+    config, given = app.config, urlsplit(url)
+    names = (subdomain, config["SERVER_NAME"] or "localhost")
+    host = given.netloc or ".".join(filter(None, names))
+    scheme = given.scheme or scheme or config["PREFERRED_URL_SCHEME"]
+    root = config["APPLICATION_ROOT"].lstrip("/")
+    query = given.query and f"?{given.query}"
+    return f"{scheme}://{host}/{root}", f"{given.path}{query}"
 
 
 class FlaskClient(Client):
@@ -97,19 +96,21 @@ class FlaskClient(Client):
             assert session["name"] == "ada"
     """
 
+    preserve_context = False
+    """Whether a `with` block of this client is open."""
+
     application: Flask
 
     def __init__(self, *args: t.Any, **kwargs: t.Any) -> None:
-        super().__init__(*args, **kwargs)
-        self.preserve_context = False
-        # Contexts of the request under way, reported through its environ.
-        self._new_contexts: list[t.ContextManager[t.Any]] = []
-        # Contexts of the last request, which are current until the next.
-        self._context_stack = ExitStack()
         self.environ_base: dict[str, t.Any] = {
+            "HTTP_USER_AGENT": _user_agent(),
             "REMOTE_ADDR": "127.0.0.1",
-            "HTTP_USER_AGENT": f"Werkzeug/{_get_werkzeug_version()}",
         }
+        # What the request under way reports, through its environ, as having ended.
+        self._ended: list[t.ContextManager[t.Any]] = []
+        # Leaves the contexts that were made current again, at the next request.
+        self._revived = ExitStack()
+        super().__init__(*args, **kwargs)
 
     @contextmanager
     def session_transaction(self, *args: t.Any, **kwargs: t.Any) -> t.Iterator[SessionMixin]:
@@ -162,60 +163,50 @@ class FlaskClient(Client):
         The first argument may be a path, or a request given whole: an environ, a builder
         or a request object. Anything else makes an `EnvironBuilder` for the application.
         """
-        asked = self._take_request(args[0]) if args else None
-        if asked is None:
-            asked = self._request_from_builder_args(args, kwargs)
+        asked = self._request_for(args, kwargs)
         # Before sending: the contexts kept so far would be in the way of the new ones.
-        self._context_stack.close()
-        response = super().open(asked, buffered=buffered, follow_redirects=follow_redirects)
-        response.json_module = self.application.json  # type: ignore[assignment]  # same methods
-        self._keep_contexts()
-        return response
+        self._revived.close()
+        answer = super().open(asked, buffered=buffered, follow_redirects=follow_redirects)
+        answer.json_module = self.application.json  # type: ignore[assignment]  # same methods
+        self._revive()
+        return answer
 
-    def _keep_contexts(self) -> None:
+    def _request_for(self, args: tuple[t.Any, ...], kwargs: dict[str, t.Any]) -> BaseRequest:
+        """Return what to send: a request given whole, else one built from the arguments."""
+        match args:
+            case (BaseRequest() as whole, *_):
+                request = copy(whole)
+                request.environ = self._over_base(whole.environ)
+                return request
+            case (werkzeug.test.EnvironBuilder() as whole, *_):
+                ours = copy(whole)
+                ours.environ_base = self._over_base(whole.environ_base)
+                return ours.get_request()
+            case (dict() as whole, *_):
+                own = {"app": self.application, "environ_base": self._over_base(None)}
+                return EnvironBuilder.from_environ(whole, **own).get_request()
+        base = self._over_base(kwargs.pop("environ_base", None))
+        with closing(
+            EnvironBuilder(self.application, *args, environ_base=base, **kwargs)
+        ) as builder:
+            return builder.get_request()
+
+    def _over_base(self, given: Mapping[str, t.Any] | None) -> WSGIEnvironment:
+        # Dispatch calls it with each context that it ends.
+        report = {_REPORT_KEY: self._ended.append} if self.preserve_context else {}
+        return {**self.environ_base, **(given or {}), **report}
+
+    def _revive(self) -> None:
         """Make the contexts of the requests just sent current again, the last one on top."""
         outer = _cv_current.get()
-        for ctx in self._new_contexts:
+        for ctx in self._ended:
             if outer is not None and ctx is outer.app_ctx:
                 continue  # was current before the request, and still is
             # Each is pushed where it was pushed for its request: a redirect's target must
             # not share the redirecting request's `g`.
-            self._context_stack.callback(_cv_current.reset, _cv_current.set(outer))
-            self._context_stack.enter_context(ctx)
-        del self._new_contexts[:]
-
-    def _take_request(self, given: t.Any) -> BaseRequest | None:
-        """Return a request given whole, with our environ under it; None for other things."""
-        if isinstance(given, werkzeug.test.EnvironBuilder):
-            builder = copy(given)
-            builder.environ_base = self._copy_environ(dict(builder.environ_base or {}))
-            return builder.get_request()
-        if isinstance(given, BaseRequest):
-            request = copy(given)
-            request.environ = self._copy_environ(request.environ)
-            return request
-        if isinstance(given, dict):
-            return EnvironBuilder.from_environ(
-                given, app=self.application, environ_base=self._copy_environ({})
-            ).get_request()
-        return None
-
-    def _request_from_builder_args(
-        self, args: tuple[t.Any, ...], kwargs: dict[str, t.Any]
-    ) -> BaseRequest:
-        kwargs["environ_base"] = self._copy_environ(kwargs.get("environ_base", {}))
-        builder = EnvironBuilder(self.application, *args, **kwargs)
-        try:
-            return builder.get_request()
-        finally:
-            builder.close()
-
-    def _copy_environ(self, other: WSGIEnvironment) -> WSGIEnvironment:
-        environ = {**self.environ_base, **other}
-        if self.preserve_context:
-            # Dispatch calls it with each context that it ends.
-            environ["werkzeug.debug.preserve_context"] = self._new_contexts.append
-        return environ
+            self._revived.callback(_cv_current.reset, _cv_current.set(outer))
+            self._revived.enter_context(ctx)
+        del self._ended[:]
 
     def __enter__(self) -> FlaskClient:
         if self.preserve_context:
@@ -233,4 +224,11 @@ class FlaskClient(Client):
         tb: TracebackType | None,
     ) -> None:
         self.preserve_context = False
-        self._context_stack.close()
+        self._revived.close()
+
+
+@cache
+def _user_agent() -> str:
+    from importlib import metadata  # deferred: slow, and once is enough
+
+    return f"Werkzeug/{metadata.version('werkzeug')}"

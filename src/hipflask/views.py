@@ -18,11 +18,11 @@ class View:
 
     The URL's variables arrive as keyword arguments:
 
-        class Hello(View):
-            def dispatch_request(self, name):
-                return f"Hello, {name}!"
+        class Invoice(View):
+            def dispatch_request(self, number):
+                return f"Invoice {number}"
 
-        app.add_url_rule("/hello/<name>", view_func=Hello.as_view("hello"))
+        app.add_url_rule("/invoices/<int:number>", view_func=Invoice.as_view("invoice"))
     """
 
     methods: t.ClassVar[Collection[str] | None] = None

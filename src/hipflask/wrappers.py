@@ -10,9 +10,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from typing import Any, Generic, TypeVar, overload
+from urllib.parse import parse_qsl
 
-from werkzeug.datastructures import EnvironHeaders, Headers
+from werkzeug.datastructures import Authorization, EnvironHeaders, Headers
 from werkzeug.exceptions import BadRequest, HTTPException, RequestEntityTooLarge
+from werkzeug.http import parse_date
 from werkzeug.routing import Rule
 from werkzeug.utils import get_content_type
 from werkzeug.wrappers import Request as RequestBase
@@ -28,6 +30,9 @@ V = TypeVar("V")
 # A form up to this size is kept as received, so that `get_data` can still answer after
 # `form` was read; a signature over the bytes can be checked at any time.
 KEPT_FORM_BYTES = 1024 * 1024
+
+# Characters of an HTTP date, in the longest of its forms and then some.
+LONGEST_DATE = 64
 
 
 class lazy(Generic[V]):
@@ -64,6 +69,11 @@ def _split_blueprint_path(name: str) -> list[str]:
 def _decode(text: str) -> str:
     """WSGI's text (bytes as Latin-1) as UTF-8; bytes that are not become U+FFFD."""
     return text if text.isascii() else text.encode("latin-1").decode(errors="replace")
+
+
+def _date(text: str | None) -> Any:
+    # No date is longer; a longer one can hold a zone that overflows.
+    return None if text is None or len(text) > LONGEST_DATE else parse_date(text)
 
 
 def _limit(key: str, fallback: int | None) -> Any:
@@ -172,6 +182,49 @@ class Request(RequestBase):
         return [] if name is None else _split_blueprint_path(name)
 
     @lazy
+    def args(self) -> Any:
+        """The query string's parameters; bytes that are no UTF-8 become U+FFFD."""
+        query = self.query_string.decode(errors="replace")
+        pairs = parse_qsl(query, keep_blank_values=True, errors="werkzeug.url_quote")
+        return self.parameter_storage_class(pairs)
+
+    @lazy
+    def full_path(self) -> str:
+        """The path with a question mark and the query string, which may be empty."""
+        return f"{self.path}?{self.query_string.decode(errors='replace')}"
+
+    @lazy
+    def authorization(self) -> Authorization | None:
+        """What the Authorization field holds; None without one or for one out of form."""
+        try:
+            return Authorization.from_header(self.headers.get("Authorization"))
+        except ValueError:
+            return None
+
+    @lazy
+    def if_modified_since(self) -> Any:
+        """The date of If-Modified-Since, with its zone; None without one or for no date."""
+        return _date(self.headers.get("If-Modified-Since"))
+
+    @lazy
+    def if_unmodified_since(self) -> Any:
+        """The date of If-Unmodified-Since, with its zone; None without one or for no date."""
+        return _date(self.headers.get("If-Unmodified-Since"))
+
+    def get_json(self, force: bool = False, silent: bool = False, cache: bool = True) -> Any:
+        """Parse the body as JSON; see `on_json_loading_failed` for a body that is none.
+
+        `force` takes any content type, `silent` returns None for what fails, `cache` keeps
+        the value.
+        """
+        try:
+            return super().get_json(force, silent, cache)
+        except RecursionError:
+            if silent:
+                return None
+            return self.on_json_loading_failed(ValueError("The JSON is nested too deeply."))
+
+    @lazy
     def stream(self) -> Any:
         """The body to read in pieces; ends at Content-Length.
 
@@ -254,15 +307,31 @@ class Request(RequestBase):
             super().close()
 
 
+_CONDITION_DATES = ("HTTP_IF_MODIFIED_SINCE", "HTTP_IF_UNMODIFIED_SINCE", "HTTP_IF_RANGE")
+
+# Content types remembered; past this number each is made anew. A type may hold a random
+# boundary, or be the client's own sent back.
+TYPES_KEPT = 256
+
 # "text/html" -> the ready header field, filled once for each content type in use.
 _content_type_fields: dict[str, tuple[str, str]] = {}
 _content_types: dict[str, str] = {}
 
 
+def _one_line(kind: Any) -> str:
+    """The content type as text; ValueError for one that would end its header field."""
+    text = kind if isinstance(kind, str) else str(kind)
+    if "\n" in text or "\r" in text:
+        raise ValueError(f"The content type {text!r} contains a newline, which ends a field.")
+    return text
+
+
 def _content_type(mimetype: str) -> str:
     found = _content_types.get(mimetype)
     if found is None:
-        found = _content_types[mimetype] = get_content_type(mimetype, "utf-8")
+        found = get_content_type(mimetype, "utf-8")
+        if len(_content_types) < TYPES_KEPT:
+            _content_types[mimetype] = found
     return found
 
 
@@ -306,9 +375,9 @@ class Response(ResponseBase):
             if isinstance(headers, Headers):
                 self.headers = headers
             if content_type is not None:
-                self._own_type = content_type
+                self._own_type = _one_line(content_type)
             elif mimetype is not None:
-                self._own_type = _content_type(mimetype)
+                self._own_type = _one_line(_content_type(mimetype))
             if "headers" in self.__dict__ and (field := self._type()) is not None:
                 self.headers["Content-Type"] = field
         if status is None:
@@ -363,6 +432,19 @@ class Response(ResponseBase):
         size: int = ctx.app.config["MAX_COOKIE_SIZE"]
         return size
 
+    def make_conditional(
+        self,
+        request_or_environ: Any,
+        accept_ranges: bool | str = False,
+        complete_length: int | None = None,
+    ) -> Any:
+        """Answer 304 or a part, if the request's conditions or ranges ask for it (RFC 9110)."""
+        environ = getattr(request_or_environ, "environ", request_or_environ)
+        for key in _CONDITION_DATES:
+            if len(environ.get(key, "")) > LONGEST_DATE:
+                environ = {k: v for k, v in environ.items() if k not in _CONDITION_DATES}
+        return super().make_conditional(environ, accept_ranges, complete_length)
+
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
         cls._sends_plainly = _sends_plainly(cls)
@@ -392,7 +474,9 @@ class Response(ResponseBase):
             kind = _content_type(self.default_mimetype or "")
         field = _content_type_fields.get(kind)
         if field is None:
-            field = _content_type_fields[kind] = ("Content-Type", kind)
+            field = ("Content-Type", kind)
+            if len(_content_type_fields) < TYPES_KEPT:
+                _content_type_fields[kind] = field
         return field
 
     def _looked_at_parts(

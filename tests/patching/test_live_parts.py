@@ -123,6 +123,36 @@ def test_a_view_reassigned_after_the_first_request_is_used(fl: ModuleType) -> No
     assert ask(app) == ("200", "new dict")
 
 
+def test_a_plain_dict_of_views_put_in_stays_live(fl: ModuleType) -> None:
+    app = make(fl)
+    app.view_functions = dict(app.view_functions)
+    warm_up(app, True)
+    app.view_functions["index"] = lambda: "changed"
+    assert ask(app) == ("200", "changed")
+    app.view_functions = dict(app.view_functions)
+    app.view_functions["index"] = lambda: "changed again"
+    assert ask(app) == ("200", "changed again")
+
+
+def test_plain_containers_put_in_stay_live(fl: ModuleType) -> None:
+    app = make(fl)
+    log: list[str] = []
+    app.after_request_funcs = {}
+    app.teardown_request_funcs = {}
+    app.teardown_appcontext_funcs = []
+    app.error_handler_spec = {None: {403: {}, None: {}}}
+    app.url_value_preprocessors = {}
+    warm_up(app, True)
+    app.after_request_funcs[None] = [lambda r: log.append("after") or r]
+    app.teardown_request_funcs[None] = [lambda e: log.append("teardown")]
+    app.teardown_appcontext_funcs.append(lambda e: log.append("app teardown"))
+    app.url_value_preprocessors[None] = [lambda e, v: log.append("values")]
+    app.error_handler_spec[None][403][HTTPException] = lambda error: ("own 403", 403)
+    assert ask(app) == ("200", "view")
+    assert log == ["values", "after", "teardown", "app teardown"]
+    assert ask(app, "/refuse") == ("403", "own 403")
+
+
 def test_every_view_wrapped_in_a_loop_is_used(fl: ModuleType) -> None:
     app = make(fl)
     warm_up(app, True)
@@ -160,12 +190,47 @@ def test_hooks_given_as_new_lists_and_dicts_run(fl: ModuleType) -> None:
     app.before_request_funcs = {None: [lambda: log.append("dict")]}
     assert ask(app) == ("200", "view")
     assert log == ["list", "dict"]
-    app.before_request_funcs[None][0] = lambda: "short"
-    assert ask(app) == ("200", "short")
-    app.before_request_funcs[None] += [lambda: log.append("never")]
+    app.before_request_funcs[None] = [lambda: "short"]
     assert ask(app) == ("200", "short")
     del app.before_request_funcs[None]
     assert ask(app) == ("200", "view")
+
+
+def change_item(hooks: list[Any]) -> None:
+    hooks[0] = lambda: "short"
+
+
+def change_end(hooks: list[Any]) -> None:
+    hooks.append(lambda: "short")
+
+
+def change_slice(hooks: list[Any]) -> None:
+    hooks[:] = [lambda: "short"]
+
+
+def change_in_place(hooks: list[Any]) -> None:
+    hooks += [lambda: "short"]
+
+
+CHANGES = (change_item, change_end, change_slice, change_in_place)
+
+
+@pytest.mark.parametrize("change", CHANGES)
+@pytest.mark.parametrize("origin", ["registered", "list put in", "dict put in"])
+def test_a_list_of_hooks_changed_in_place_after_serving_counts(
+    fl: ModuleType, origin: str, change: Any
+) -> None:
+    app = make(fl)
+    hooks: list[Any] = [lambda: None]
+    if origin == "registered":
+        app.before_request(hooks[0])
+    elif origin == "dict put in":
+        app.before_request_funcs = {None: hooks}
+    else:
+        app.before_request_funcs[None] = hooks
+    warm_up(app, True)
+    change(app.before_request_funcs[None])
+    assert ask(app) == ("200", "short")
 
 
 def test_hooks_for_a_blueprint_put_into_the_apps_dicts_run(fl: ModuleType) -> None:
@@ -429,20 +494,23 @@ def test_url_for_of_the_app_overridden_answers_the_helper(fl: ModuleType) -> Non
     assert ask(app, "/url") == ("200", "//cdn/item")
 
 
-def test_app_context_overridden_is_used(fl: ModuleType) -> None:
+@pytest.mark.parametrize("how", ["subclass", "instance", "class"])
+def test_app_context_replaced_is_used_for_requests_too(fl: ModuleType, how: str) -> None:
     log: list[str] = []
-
-    class Sub(fl.Flask):  # type: ignore[name-defined,misc]
-        def app_context(self) -> Any:
-            log.append("app_context")
-            return super().app_context()
-
-    app = make(fl, Sub)
-    with app.app_context():
-        pass
-    assert log == ["app_context"]
-    assert ask(app) == ("200", "view")
-    assert log == ["app_context", "app_context"]
+    counted = wrapping(log, fl.Flask.app_context, "app_context")
+    app = make(fl, type("Sub", (fl.Flask,), {"app_context": lambda self: counted(self)}))
+    if how != "subclass":
+        app = make(fl)
+        warm_up(app, True)
+    if how == "instance":
+        app.app_context = lambda: counted(app)
+    replaced = counted if how == "class" else fl.Flask.app_context
+    with patched(fl.Flask, "app_context", lambda self: replaced(self)):
+        with app.app_context():
+            pass
+        assert log == ["app_context"]
+        assert ask(app) == ("200", "view")
+        assert log == ["app_context", "app_context"]
 
 
 def test_globals_class_of_the_app_is_used(fl: ModuleType) -> None:

@@ -25,7 +25,6 @@ STEPS = {
     "do_teardown_request": "/",
     "do_teardown_appcontext": "/",
     "create_url_adapter": "/",
-    "ensure_sync": "/",
     "request_context": "/",
     "handle_http_exception": "/refuse",
     "handle_user_exception": "/refuse",
@@ -101,6 +100,33 @@ def test_a_step_overridden_in_a_subclass_is_called(fl: ModuleType, step: str, wa
     log.clear()
     expect(app, STEPS[step])
     assert step in log
+
+
+@WARM
+@pytest.mark.parametrize("how", ["instance", "class", "subclass"])
+def test_what_ensure_sync_gives_back_runs_at_every_request(
+    fl: ModuleType, warm: bool, how: str
+) -> None:
+    # Differs from Flask: we may ask once and keep the answer; what it answers runs every time.
+    log: list[str] = []
+
+    def marking(self: Any, view: Any) -> Any:
+        return wrapping(log, original(self, view), "ran")
+
+    original = fl.Flask.ensure_sync
+    cls = type("Sub", (fl.Flask,), {"ensure_sync": marking}) if how == "subclass" else None
+    app = make(fl, cls)
+    warm_up(app, warm)
+    log.clear()
+    if how == "instance":
+        app.ensure_sync = lambda view: marking(app, view)
+    with patched(fl.Flask, "ensure_sync", marking if how == "class" else original):
+        for count in (1, 2, 3):
+            assert ask(app) == ("200", "view")
+            assert log == ["ran"] * count
+    if how == "class":
+        assert ask(app) == ("200", "view")
+        assert log == ["ran"] * 3
 
 
 @WARM

@@ -88,26 +88,28 @@ class JSONProvider(metaclass=LiveType):
         """Return `obj` as JSON text."""
         raise NotImplementedError
 
-    def dump(self, obj: t.Any, fp: t.IO[str], **kwargs: t.Any) -> None:
-        """Write `obj` as JSON text to the open file `fp`."""
-        fp.write(self.dumps(obj, **kwargs))
-
     def loads(self, s: str | bytes, **kwargs: t.Any) -> t.Any:
         """Return the value that the JSON text or UTF-8 bytes `s` stand for."""
         raise NotImplementedError
 
     def load(self, fp: t.IO[t.AnyStr], **kwargs: t.Any) -> t.Any:
         """Return the value of the JSON in the open file `fp`."""
-        return self.loads(fp.read(), **kwargs)
+        content = fp.read()
+        return self.loads(content, **kwargs)
+
+    def dump(self, obj: t.Any, fp: t.IO[str], **kwargs: t.Any) -> None:
+        """Write `obj` as JSON text to the open file `fp`."""
+        text = self.dumps(obj, **kwargs)
+        fp.write(text)
 
     def _prepare_response_obj(self, args: tuple[t.Any, ...], kwargs: dict[str, t.Any]) -> t.Any:
         if not args:
             return kwargs or None
         if kwargs:
             raise TypeError(
-                "app.json.response() takes either args or kwargs, not both: it was given"
-                f" {len(args)} positional and the keywords {', '.join(kwargs)}. Pass one"
-                " dictionary with all of it."
+                f"A JSON answer cannot be made of {len(args)} positional values and the keywords"
+                f" {', '.join(kwargs)} at once. Call app.json.response() with"
+                " either args or kwargs, not both, or with one dictionary that holds all of it."
             )
         return args[0] if len(args) == 1 else args
 

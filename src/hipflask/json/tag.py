@@ -12,6 +12,7 @@ from __future__ import annotations
 import sys
 import typing as t
 from base64 import b64decode, b64encode
+from collections.abc import Callable, Mapping
 from datetime import datetime
 
 from markupsafe import Markup
@@ -21,6 +22,8 @@ from hipflask.json import dumps, loads
 
 # Values of exactly these types are their own JSON; no tag of ours looks at them.
 _OWN_JSON = frozenset({str, int, float, bool, type(None)})
+
+_WITHOUT_SPACES: dict[str, t.Any] = {"separators": (",", ":")}
 
 
 def __getattr__(name: str) -> t.Any:
@@ -45,6 +48,10 @@ class JSONTag:
     def __init__(self, serializer: TaggedJSONSerializer) -> None:
         self.serializer = serializer
 
+    def tag(self, value: t.Any) -> dict[str, t.Any]:
+        """Return the object of one key that is written for `value`."""
+        return {self.key: self.to_json(value)}
+
     def check(self, value: t.Any) -> bool:
         """Return whether this tag writes `value`."""
         raise NotImplementedError
@@ -57,9 +64,45 @@ class JSONTag:
         """Return the value that `to_json` gave this form; values inside are read already."""
         raise NotImplementedError
 
-    def tag(self, value: t.Any) -> dict[str, t.Any]:
-        """Return the object of one key that is written for `value`."""
-        return {self.key: self.to_json(value)}
+
+class _Untagged(JSONTag):
+    """A container written as itself, with what is inside it tagged."""
+
+    __slots__ = ()
+
+    def tag(self, value: t.Any) -> t.Any:
+        return self.to_json(value)
+
+
+class PassList(_Untagged):
+    """Lists."""
+
+    __slots__ = ()
+
+    def check(self, value: t.Any) -> bool:
+        return isinstance(value, list)
+
+    def to_json(self, value: t.Any) -> t.Any:
+        return list(map(self.serializer.tag, value))
+
+
+def _with_each_value(
+    change: Callable[[t.Any], t.Any], mapping: Mapping[t.Any, t.Any]
+) -> dict[t.Any, t.Any]:
+    return dict(zip(mapping, map(change, mapping.values()), strict=True))
+
+
+class PassDict(_Untagged):
+    """All other dictionaries."""
+
+    __slots__ = ()
+
+    def check(self, value: t.Any) -> bool:
+        return isinstance(value, dict)
+
+    def to_json(self, value: t.Any) -> t.Any:
+        # Keys stay as they are: JSON turns them into text.
+        return _with_each_value(self.serializer.tag, value)
 
 
 class TagDict(JSONTag):
@@ -82,29 +125,6 @@ class TagDict(JSONTag):
         return {key.removesuffix("__"): value[key]}
 
 
-class _Untagged(JSONTag):
-    """A container written as itself, with what is inside it tagged."""
-
-    __slots__ = ()
-
-    def tag(self, value: t.Any) -> t.Any:
-        return self.to_json(value)
-
-
-class PassDict(_Untagged):
-    """All other dictionaries."""
-
-    __slots__ = ()
-
-    def check(self, value: t.Any) -> bool:
-        return isinstance(value, dict)
-
-    def to_json(self, value: t.Any) -> t.Any:
-        # JSON turns the keys into text, whatever they are.
-        tag = self.serializer.tag
-        return {key: tag(inner) for key, inner in value.items()}
-
-
 class TagTuple(JSONTag):
     """Tuples, as arrays."""
 
@@ -121,48 +141,20 @@ class TagTuple(JSONTag):
         return tuple(value)
 
 
-class PassList(_Untagged):
-    """Lists."""
+class TagDateTime(JSONTag):
+    """Datetimes, as HTTP dates: whole seconds in UTC; a naive one is taken for UTC."""
 
     __slots__ = ()
+    key = " d"
 
     def check(self, value: t.Any) -> bool:
-        return isinstance(value, list)
+        return isinstance(value, datetime)
 
     def to_json(self, value: t.Any) -> t.Any:
-        return list(map(self.serializer.tag, value))
-
-
-class TagBytes(JSONTag):
-    """Bytes, in base 64."""
-
-    __slots__ = ()
-    key = " b"
-
-    def check(self, value: t.Any) -> bool:
-        return isinstance(value, bytes)
-
-    def to_json(self, value: t.Any) -> t.Any:
-        return str(b64encode(value), "ascii")
+        return http_date(value)
 
     def to_python(self, value: t.Any) -> t.Any:
-        return b64decode(value)
-
-
-class TagMarkup(JSONTag):
-    """Whatever offers `__html__`, read back as `markupsafe.Markup`."""
-
-    __slots__ = ()
-    key = " m"
-
-    def check(self, value: t.Any) -> bool:
-        return callable(getattr(value, "__html__", None))
-
-    def to_json(self, value: t.Any) -> t.Any:
-        return str(value.__html__())
-
-    def to_python(self, value: t.Any) -> t.Any:
-        return Markup(value)
+        return parse_date(value)
 
 
 class TagUUID(JSONTag):
@@ -185,20 +177,37 @@ class TagUUID(JSONTag):
         return UUID(hex=value)
 
 
-class TagDateTime(JSONTag):
-    """Datetimes, as HTTP dates: whole seconds in UTC; a naive one is taken for UTC."""
+class TagMarkup(JSONTag):
+    """Whatever offers `__html__`, read back as `markupsafe.Markup`."""
 
     __slots__ = ()
-    key = " d"
+    key = " m"
 
     def check(self, value: t.Any) -> bool:
-        return isinstance(value, datetime)
+        as_html = getattr(value, "__html__", None)
+        return callable(as_html)
 
     def to_json(self, value: t.Any) -> t.Any:
-        return http_date(value)
+        return str(value.__html__())
 
     def to_python(self, value: t.Any) -> t.Any:
-        return parse_date(value)
+        return Markup(value)
+
+
+class TagBytes(JSONTag):
+    """Bytes, in base 64."""
+
+    __slots__ = ()
+    key = " b"
+
+    def check(self, value: t.Any) -> bool:
+        return isinstance(value, bytes)
+
+    def to_json(self, value: t.Any) -> t.Any:
+        return str(b64encode(value), "ascii")
+
+    def to_python(self, value: t.Any) -> t.Any:
+        return b64decode(value)
 
 
 class TaggedJSONSerializer:
@@ -222,8 +231,8 @@ class TaggedJSONSerializer:
     """The tags of every new serializer, in the order in which a value is offered to them."""
 
     def __init__(self) -> None:
-        self.tags: dict[str, JSONTag] = {}
         self.order: list[JSONTag] = []
+        self.tags: dict[str, JSONTag] = {}
         for tag_class in self.default_tags:
             self.register(tag_class)
         # While the order holds our tags and no other, _OWN_JSON need not be offered to any.
@@ -249,14 +258,36 @@ class TaggedJSONSerializer:
             self.tags[tag.key] = tag
         self.order.insert(len(self.order) if index is None else index, tag)
 
+    def dumps(self, value: t.Any) -> str:
+        """Return `value` as compact, tagged JSON text."""
+        plain = self.tag(value)
+        return dumps(plain, **_WITHOUT_SPACES)
+
     def tag(self, value: t.Any) -> t.Any:
         """Return `value` in types that JSON has, tagged where needed, at every depth."""
         if type(value) in _OWN_JSON and self.order == self._stock:
             return value
-        for tag in self.order:
-            if tag.check(value):
-                return tag.tag(value)
-        return value
+        writer = self._writer_of(value)
+        return value if writer is None else writer.tag(value)
+
+    def _writer_of(self, value: t.Any) -> JSONTag | None:
+        for candidate in self.order:
+            if candidate.check(value):
+                return candidate
+        return None
+
+    def loads(self, value: str) -> t.Any:
+        """Return the value that `dumps` wrote; raises `ValueError` for text that is no JSON."""
+        plain = loads(value)
+        return self._restored(plain)
+
+    def _restored(self, plain: t.Any) -> t.Any:
+        # Inside out, and without json's object_hook, which another provider may not have.
+        if isinstance(plain, list):
+            return list(map(self._restored, plain))
+        if isinstance(plain, dict):
+            return self.untag(_with_each_value(self._restored, plain))
+        return plain
 
     def untag(self, value: dict[str, t.Any]) -> t.Any:
         """Return what an object of JSON stands for, if its only key is a tag; else itself."""
@@ -265,20 +296,3 @@ class TaggedJSONSerializer:
             if key in self.tags:
                 return self.tags[key].to_python(inner)
         return value
-
-    def _untag_scan(self, value: t.Any) -> t.Any:
-        # Inside out, and without json's object_hook, which another provider may not have.
-        if isinstance(value, dict):
-            scan = self._untag_scan
-            return self.untag({key: scan(inner) for key, inner in value.items()})
-        if isinstance(value, list):
-            return list(map(self._untag_scan, value))
-        return value
-
-    def dumps(self, value: t.Any) -> str:
-        """Return `value` as compact, tagged JSON text."""
-        return dumps(self.tag(value), separators=(",", ":"))
-
-    def loads(self, value: str) -> t.Any:
-        """Return the value that `dumps` wrote; raises `ValueError` for text that is no JSON."""
-        return self._untag_scan(loads(value))
