@@ -284,9 +284,9 @@ def test_set_up_after_the_first_request_is_refused_with_the_reason(app):
         with pytest.raises(SetupError) as caught:
             call()
         assert str(caught.value) == (
-            f"The setup method '{name}' can no longer be called on the application: it has handled"
-            " its first request, and what is registered now would hold for some requests only."
-            " Import, decorate and register everything before the application serves."
+            f"The setup method '{name}' comes too late: the application has answered its first"
+            " request, and what is registered now would hold for some requests only. Import,"
+            " decorate and register everything before it serves."
         )
 
 

@@ -82,9 +82,9 @@ def test_registered_blueprint_takes_no_more_set_up(app, blueprint):
             call()
         name = str(caught.value).split("'")[1]
         assert str(caught.value) == (
-            f"The setup method '{name}' can no longer be called on the blueprint 'shop': it was"
-            " registered before, and the change would not reach that registration. Do all of a"
-            " blueprint's set-up before registering it."
+            f"The setup method '{name}' comes too late: the blueprint 'shop' was registered"
+            " before, and the change would not reach that registration. Do all of a blueprint's"
+            " set-up first."
         )
 
 

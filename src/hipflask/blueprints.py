@@ -147,9 +147,9 @@ class Blueprint(Scaffold):
     def _check_setup_finished(self, f_name: str) -> None:
         if self._got_registered_once:
             raise SetupError(
-                f"The setup method '{f_name}' can no longer be called on the blueprint"
-                f" '{self.name}': it was registered before, and the change would not reach that"
-                " registration. Do all of a blueprint's set-up before registering it."
+                f"The setup method '{f_name}' comes too late: the blueprint '{self.name}' was"
+                " registered before, and the change would not reach that registration. Do all"
+                " of a blueprint's set-up first."
             )
 
     @setupmethod

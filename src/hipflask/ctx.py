@@ -13,7 +13,7 @@ import sys
 from collections.abc import Callable, Iterator
 from functools import update_wrapper
 from types import TracebackType
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.parse import urlsplit
 
 from werkzeug.exceptions import HTTPException, SecurityError
@@ -44,8 +44,19 @@ class _AppCtxGlobals:
     def __getattr__(self, name: str) -> Any:
         raise AttributeError(f"g.{name} was not set in this context.", name=name, obj=self)
 
-    def __setattr__(self, name: str, value: Any) -> None:
-        self.__dict__[name] = value
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.__dict__)
+
+    def __contains__(self, item: str) -> bool:
+        return item in self.__dict__
+
+    if TYPE_CHECKING:
+
+        def __setattr__(self, name: str, value: Any) -> None: ...
+
+    def setdefault(self, name: str, default: Any = None) -> Any:
+        """The attribute `name`; set to `default` first if it was not there."""
+        return self.__dict__.setdefault(name, default)
 
     def get(self, name: str, default: Any | None = None) -> Any:
         """The attribute `name`, or `default`."""
@@ -53,19 +64,8 @@ class _AppCtxGlobals:
 
     def pop(self, name: str, default: Any = _sentinel) -> Any:
         """Remove the attribute `name` and return it, or `default`; KeyError without one."""
-        if default is _sentinel:
-            return self.__dict__.pop(name)
-        return self.__dict__.pop(name, default)
-
-    def setdefault(self, name: str, default: Any = None) -> Any:
-        """The attribute `name`; set to `default` first if it was not there."""
-        return self.__dict__.setdefault(name, default)
-
-    def __contains__(self, item: str) -> bool:
-        return item in self.__dict__
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(self.__dict__)
+        given = () if default is _sentinel else (default,)
+        return self.__dict__.pop(name, *given)
 
     def __repr__(self) -> str:
         ctx = _cv_app.get(None)

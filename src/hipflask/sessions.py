@@ -177,9 +177,9 @@ class SessionInterface(metaclass=LiveType):
 session_json_serializer = TaggedJSONSerializer()
 
 
-def _sha1_if_called(data: bytes = b"") -> t.Any:
+def _sha1_if_called(string: bytes = b"") -> t.Any:
     # The name is looked up here: Python built for FIPS mode has no SHA-1, and may not need it.
-    return hashlib.sha1(data)
+    return hashlib.sha1(string)
 
 
 # All that a signing serializer is made from: keys, salt, hash, derivation, inner serializer.

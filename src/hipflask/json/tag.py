@@ -12,7 +12,6 @@ from __future__ import annotations
 import sys
 import typing as t
 from base64 import b64decode, b64encode
-from collections.abc import Callable, Mapping
 from datetime import datetime
 
 from markupsafe import Markup
@@ -86,12 +85,6 @@ class PassList(_Untagged):
         return list(map(self.serializer.tag, value))
 
 
-def _with_each_value(
-    change: Callable[[t.Any], t.Any], mapping: Mapping[t.Any, t.Any]
-) -> dict[t.Any, t.Any]:
-    return dict(zip(mapping, map(change, mapping.values()), strict=True))
-
-
 class PassDict(_Untagged):
     """All other dictionaries."""
 
@@ -102,7 +95,8 @@ class PassDict(_Untagged):
 
     def to_json(self, value: t.Any) -> t.Any:
         # Keys stay as they are: JSON turns them into text.
-        return _with_each_value(self.serializer.tag, value)
+        tagged = map(self.serializer.tag, value.values())
+        return dict(zip(value, tagged, strict=True))
 
 
 class TagDict(JSONTag):
@@ -267,27 +261,29 @@ class TaggedJSONSerializer:
         """Return `value` in types that JSON has, tagged where needed, at every depth."""
         if type(value) in _OWN_JSON and self.order == self._stock:
             return value
-        writer = self._writer_of(value)
-        return value if writer is None else writer.tag(value)
-
-    def _writer_of(self, value: t.Any) -> JSONTag | None:
-        for candidate in self.order:
-            if candidate.check(value):
-                return candidate
-        return None
+        for writer in self.order:
+            if writer.check(value):
+                break
+        else:
+            return value
+        return writer.tag(value)
 
     def loads(self, value: str) -> t.Any:
         """Return the value that `dumps` wrote; raises `ValueError` for text that is no JSON."""
         plain = loads(value)
-        return self._restored(plain)
+        return plain if type(plain) in _OWN_JSON else self._restored(plain)
 
     def _restored(self, plain: t.Any) -> t.Any:
         # Inside out, and without json's object_hook, which another provider may not have.
         if isinstance(plain, list):
             return list(map(self._restored, plain))
-        if isinstance(plain, dict):
-            return self.untag(_with_each_value(self._restored, plain))
-        return plain
+        if not isinstance(plain, dict):
+            return plain
+        restored = dict(plain)
+        for key, inner in plain.items():
+            if type(inner) not in _OWN_JSON:
+                restored[key] = self._restored(inner)
+        return self.untag(restored)
 
     def untag(self, value: dict[str, t.Any]) -> t.Any:
         """Return what an object of JSON stands for, if its only key is a tag; else itself."""
