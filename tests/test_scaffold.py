@@ -230,7 +230,7 @@ def test_own_setup_method_is_refused_once_requests_are_handled():
     app = Own(__name__)
     assert app.add_page("x") == "x"
     app.test_client().get("/")
-    with pytest.raises(SetupError, match=re.escape("The setup method 'add_page' can no longer")):
+    with pytest.raises(SetupError, match=re.escape("The setup method 'add_page' comes too late")):
         app.add_page("x")
 
 

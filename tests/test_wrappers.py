@@ -115,7 +115,7 @@ def test_parts_of_a_request_equal_werkzeugs(environ):
 
 def test_query_string_that_is_no_utf_8_is_read_with_replacements():
     made = Request({"QUERY_STRING": "a=\xff&b=1"})
-    assert made.args.to_dict() == {"a": "\ufffd", "b": "1"} or made.args["a"] == "%FF"
+    assert made.args.to_dict() == {"a": "\ufffd", "b": "1"}
     assert made.full_path == "/?a=\ufffd&b=1"
 
 

@@ -37,6 +37,8 @@ T_route = TypeVar("T_route", bound=ft.RouteCallable)
 _sentinel: Any = object()
 
 
+_HandlersByCode = dict[int | None, dict[type[Exception], ft.ErrorHandlerCallable]]
+
 # What a plan (`sealing.py`) rests on besides what the class has: set on each instance, the
 # containers as ones that say when they change.
 _PLANNED: dict[str, Callable[[Cell, Any], Any]] = {
@@ -130,10 +132,9 @@ class Scaffold(metaclass=LiveType):
             ft.AppOrBlueprintKey, list[ft.TemplateContextProcessorCallable]
         ] = defaultdict(list)
         #: scope -> status code or None -> exception class -> handler
-        self.error_handler_spec: dict[
-            ft.AppOrBlueprintKey,
-            dict[int | None, dict[type[Exception], ft.ErrorHandlerCallable]],
-        ] = defaultdict(lambda: defaultdict(dict))
+        self.error_handler_spec: dict[ft.AppOrBlueprintKey, _HandlersByCode] = defaultdict(
+            lambda: defaultdict(dict)
+        )
 
     def __setattr__(self, name: str, value: Any) -> None:
         # A method or container replaced on the instance changes what a request runs. An
@@ -202,12 +203,22 @@ class Scaffold(metaclass=LiveType):
                 f"{method.lower()}() registers for {method} alone, yet was given"
                 f" methods={options['methods']!r}. Use route() to name several."
             )
-        return self.route(rule, methods=[method], **options)
+        return self.route(rule, **options, methods=(method,))
+
+    @setupmethod
+    def delete(self, rule: str, **options: Any) -> Callable[[T_route], T_route]:
+        """Decorate a view for DELETE requests to `rule`."""
+        return self._method_route("DELETE", rule, options)
 
     @setupmethod
     def get(self, rule: str, **options: Any) -> Callable[[T_route], T_route]:
         """Decorate a view for GET (and HEAD) requests to `rule`; options as for `route`."""
         return self._method_route("GET", rule, options)
+
+    @setupmethod
+    def patch(self, rule: str, **options: Any) -> Callable[[T_route], T_route]:
+        """Decorate a view for PATCH requests to `rule`."""
+        return self._method_route("PATCH", rule, options)
 
     @setupmethod
     def post(self, rule: str, **options: Any) -> Callable[[T_route], T_route]:
@@ -218,16 +229,6 @@ class Scaffold(metaclass=LiveType):
     def put(self, rule: str, **options: Any) -> Callable[[T_route], T_route]:
         """Decorate a view for PUT requests to `rule`."""
         return self._method_route("PUT", rule, options)
-
-    @setupmethod
-    def delete(self, rule: str, **options: Any) -> Callable[[T_route], T_route]:
-        """Decorate a view for DELETE requests to `rule`."""
-        return self._method_route("DELETE", rule, options)
-
-    @setupmethod
-    def patch(self, rule: str, **options: Any) -> Callable[[T_route], T_route]:
-        """Decorate a view for PATCH requests to `rule`."""
-        return self._method_route("PATCH", rule, options)
 
     @setupmethod
     def route(self, rule: str, **options: Any) -> Callable[[T_route], T_route]:
@@ -267,6 +268,12 @@ class Scaffold(metaclass=LiveType):
         return register
 
     @setupmethod
+    def teardown_request(self, f: T_teardown) -> T_teardown:
+        """Call `f` when a request's context is popped, with the exception or None."""
+        self.teardown_request_funcs[None].append(f)
+        return f
+
+    @setupmethod
     def before_request(self, f: T_before_request) -> T_before_request:
         """Call `f` before each view; what it returns, if not None, is the answer."""
         self.before_request_funcs[None].append(f)
@@ -279,15 +286,9 @@ class Scaffold(metaclass=LiveType):
         return f
 
     @setupmethod
-    def teardown_request(self, f: T_teardown) -> T_teardown:
-        """Call `f` when a request's context is popped, with the exception or None."""
-        self.teardown_request_funcs[None].append(f)
-        return f
-
-    @setupmethod
-    def context_processor(self, f: T_template_context_processor) -> T_template_context_processor:
-        """Call `f` before a template is rendered; the dict it returns is added to its names."""
-        self.template_context_processors[None].append(f)
+    def url_defaults(self, f: T_url_defaults) -> T_url_defaults:
+        """Call `f` with the endpoint and the values when a URL is built; it may add values."""
+        self.url_default_functions[None].append(f)
         return f
 
     @setupmethod
@@ -300,9 +301,9 @@ class Scaffold(metaclass=LiveType):
         return f
 
     @setupmethod
-    def url_defaults(self, f: T_url_defaults) -> T_url_defaults:
-        """Call `f` with the endpoint and the values when a URL is built; it may add values."""
-        self.url_default_functions[None].append(f)
+    def context_processor(self, f: T_template_context_processor) -> T_template_context_processor:
+        """Call `f` before a template is rendered; the dict it returns is added to its names."""
+        self.template_context_processors[None].append(f)
         return f
 
     @setupmethod

@@ -386,12 +386,10 @@ class Response(ResponseBase):
             self.status = status
         if direct_passthrough:
             self.direct_passthrough = True
-        if response is None:
-            self.response = []
-        elif isinstance(response, (str, bytes, bytearray)):
+        if isinstance(response, (str, bytes, bytearray)):
             self.set_data(response)  # type: ignore[arg-type]
         else:
-            self.response = response
+            self.response = [] if response is None else response
             self._measures = False
 
     def _type(self) -> str | None:

@@ -95,8 +95,10 @@ class PassDict(_Untagged):
 
     def to_json(self, value: t.Any) -> t.Any:
         # Keys stay as they are: JSON turns them into text.
-        tagged = map(self.serializer.tag, value.values())
-        return dict(zip(value, tagged, strict=True))
+        tag, tagged = self.serializer.tag, dict(value)
+        for key, inner in value.items():
+            tagged[key] = tag(inner)
+        return tagged
 
 
 class TagDict(JSONTag):
