@@ -514,6 +514,33 @@ def test_url_adapter_outside_a_request_needs_a_server_name(app):
         assert ctx.url_adapter.build("folder", force_external=True) == "http://shop.test/folder/"
 
 
+def test_host_that_makes_no_url_is_kept_as_a_routing_exception(app):
+    for _ in range(2):
+        ctx = app.request_context({**create_environ("/folder/"), "HTTP_HOST": "xn--"})
+        with ctx:
+            assert ctx.request.routing_exception.code == 400
+            assert ctx.request.url_rule is None
+
+
+def test_application_context_of_the_applications_own_is_pushed_below_the_request(app):
+    made = []
+
+    class Own(Flask):
+        def app_context(self):
+            made.append(super().app_context())
+            return made[-1]
+
+    own = Own(__name__)
+    torn_down = []
+    own.teardown_appcontext(torn_down.append)
+    with own.test_request_context("/") as ctx:
+        assert ctx.app_ctx is made[0]
+        assert g._get_current_object() is made[0].g
+        assert torn_down == []
+    assert torn_down == [None]
+    assert len(made) == 1
+
+
 def test_upgrade_to_a_websocket_is_not_taken_for_a_plain_request(app):
     upgrade = {"HTTP_UPGRADE": "websocket", "HTTP_CONNECTION": "Upgrade"}
     for _ in range(2):

@@ -444,6 +444,31 @@ def test_bad_json_outside_an_application_says_little():
     assert made.get_json(silent=True) is None
 
 
+def test_json_nested_too_deeply_is_a_bad_request():
+    environ = post(data="[" * 100_000, content_type="application/json")
+    with pytest.raises(BadRequest):
+        Request(environ).get_json()
+    environ["wsgi.input"].seek(0)
+    assert Request(environ).get_json(silent=True) is None
+
+
+@pytest.mark.parametrize("name", ["if_modified_since", "if_unmodified_since"])
+def test_dates_of_conditions_are_read_unless_they_are_none(name):
+    field = f"HTTP_{name.upper()}"
+    date = "Mon, 02 Jan 2023 03:04:05 GMT"
+    for text in (date, "nonsense", "x" * 1000):
+        environ = {**create_environ(), field: text}
+        expected = getattr(RequestBase(dict(environ)), name) if len(text) < 100 else None
+        assert getattr(Request(environ), name) == expected
+    assert getattr(read(), name) is None
+
+
+def test_authorization_is_read_or_none():
+    good = {**create_environ(), "HTTP_AUTHORIZATION": "Basic YTpi"}
+    assert Request(good).authorization.username == "a"
+    assert read().authorization is None
+
+
 def test_body_of_another_type_is_a_415_unless_forced(app):
     options = {"method": "POST", "data": "[1]", "content_type": "text/plain"}
     with app.test_request_context("/", **options):

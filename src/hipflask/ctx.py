@@ -183,6 +183,9 @@ class RequestContext(AppContext):
 
     Make one with `app.request_context(environ)` or `app.test_request_context(...)`.
     `request` and `session` stand in for what would be made.
+
+    Differs from Flask: it is an application context too, so a context that was popped and is
+    pushed again has the `g` it had.
     """
 
     request_ctx: Any = _Itself()
