@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import os
+from collections.abc import Iterator
 from types import ModuleType
 from typing import Any
 
@@ -11,7 +12,13 @@ import pytest
 
 from .harness import DOORS
 
-os.environ.setdefault("HIPFLASK_DEFAULTS", "flask")
+
+@pytest.fixture(scope="package", autouse=True)
+def flask_defaults() -> Iterator[None]:
+    """Both sides with Flask's own defaults, and nobody else."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("HIPFLASK_DEFAULTS", "flask")
+        yield
 
 
 def load_flask() -> ModuleType:
