@@ -514,9 +514,12 @@ def test_url_adapter_outside_a_request_needs_a_server_name(app):
         assert ctx.url_adapter.build("folder", force_external=True) == "http://shop.test/folder/"
 
 
+@pytest.mark.skipif(
+    sys.version_info >= (3, 13), reason="the idna codec decodes this label since Python 3.13"
+)
 def test_host_that_makes_no_url_is_kept_as_a_routing_exception(app):
     for _ in range(2):
-        ctx = app.request_context({**create_environ("/folder/"), "HTTP_HOST": "localhost:99999999"})
+        ctx = app.request_context({**create_environ("/folder/"), "HTTP_HOST": "xn--"})
         with ctx:
             assert ctx.request.routing_exception.code == 400
             assert ctx.request.url_rule is None
