@@ -117,12 +117,16 @@ def cut():
 
 
 def until(condition, what="it"):
-    """Return the first true answer of `condition`; fail when there is none for long."""
+    """Return the first true answer of `condition`; fail when there is none for long.
+
+    A connection that breaks counts as not yet: while a server is replaced it may.
+    """
     deadline = time.monotonic() + PATIENCE_S
     pause = threading.Event()
     while time.monotonic() < deadline:
-        if answer := condition():
-            return answer
+        with contextlib.suppress(OSError, http.client.HTTPException):
+            if answer := condition():
+                return answer
         pause.wait(0.02)
     pytest.fail(f"waited in vain for {what}")
 
