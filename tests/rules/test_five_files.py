@@ -8,7 +8,9 @@ from pathlib import Path
 from types import FrameType
 from typing import Any
 
-from hipflask import Flask
+import pytest
+
+from hipflask import Flask, signals
 
 from .source import PACKAGE
 
@@ -61,6 +63,14 @@ def files_entered(app: Flask, path: str) -> dict[str, set[str]]:
         for name, functions in entered.items()
         if name.startswith(str(PACKAGE))
     }
+
+
+@pytest.fixture(autouse=True)
+def nobody_listens(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A plain request is one that no signal's receiver, such as another test's, waits for."""
+    for name, signal in vars(signals).items():
+        if hasattr(signal, "receivers"):
+            monkeypatch.setattr(signals.__dict__[name], "receivers", {})
 
 
 def test_a_plain_request_enters_at_most_five_files() -> None:
