@@ -1,5 +1,6 @@
 # Needs Python 3.11 or newer, pip and make; everything else goes into .venv and .cache.
 #   make demo      install, serve the demo on http://127.0.0.1:8000
+#   make soak      faults under load, as in production: 6 minutes (make soak QUICK=1: 90 s)
 #   make test      the tests, with branch coverage, then again without Flask installed
 # Another Python: make PYTHON=python3.13
 
@@ -11,7 +12,7 @@ PIP_INSTALL := -m pip install --quiet --disable-pip-version-check
 WIRING := pyproject.toml hipflask_as_flask.pth scripts/make_venv.sh
 
 .DEFAULT_GOAL := all
-.PHONY: all demo test test-bare lint bench docs conformance conformance-extensions clean
+.PHONY: all demo test test-bare lint bench soak docs conformance conformance-extensions clean
 
 all: $(VENV)/.dev
 
@@ -34,11 +35,11 @@ demo: $(VENV)/.base
 	$(PY) -m examples.demo
 
 test: $(VENV)/.dev test-bare
-	$(PY) -m pytest --cov --cov-report=term -q
+	$(PY) -m pytest -n 2 --dist loadfile --cov --cov-report=term -q
 
 # Without Flask, as users have it: contract tests skip there and say so.
 test-bare: $(BARE)/.dev
-	$(BARE)/bin/python -m pytest -q -rs -p no:cacheprovider --ignore=tests/fuzz
+	$(BARE)/bin/python -m pytest -n 2 --dist loadfile -q -rs -p no:cacheprovider --ignore=tests/fuzz
 
 lint: $(VENV)/.dev
 	$(PY) -m ruff check .
@@ -47,6 +48,10 @@ lint: $(VENV)/.dev
 
 bench: $(VENV)/.dev
 	$(PY) benchmarks/quick.py
+
+# QUICK=1 in about 90 s; ONLY=hup,term runs some; FAULT=1 plants a fault, so that it must fail.
+soak: $(VENV)/.dev
+	$(PY) -m benchmarks.soak
 
 docs: $(VENV)/.dev
 	$(PY) -m pytest -q tests/docs

@@ -795,6 +795,7 @@ class TestRun:
             "ssl_context": None,
             "extra_files": None,
             "exclude_patterns": None,
+            "interface": "rsgi",
         }
 
     @pytest.mark.parametrize("args", [["--debug", "run"], ["run", "--debug"]])
@@ -944,11 +945,22 @@ class TestServe:
         assert served == {
             "bind": ("127.0.0.1:8000",),
             "workers": 1,
-            "threads": 8,
+            "threads": 32,
+            "queue": None,
+            "max_requests_in_work": 1000,
+            "request_timeout_s": 0.0,
+            "interface": "rsgi",
+            "http": "auto",
             "certfile": None,
             "keyfile": None,
+            "drain_wait_s": 5.0,
             "graceful_timeout_s": 25.0,
+            "max_requests": 0,
+            "max_lifetime_s": 0.0,
+            "livez": "/livez",
+            "readyz": "/readyz",
             "access_log": False,
+            "check": False,
         }
 
     def test_all_options(
@@ -957,7 +969,10 @@ class TestServe:
         run_cli(
             *["serve", "-b", "0.0.0.0:80", "-b", "unix:/run/a.sock", "-w", "4", "--threads", "2"],
             *["--certfile", __file__, "--keyfile", __file__],
-            *["--graceful-timeout", "2.5", "--access-log"],
+            *["--graceful-timeout", "2.5", "--access-log", "--queue", "0", "--http", "2"],
+            *["--max-requests-in-work", "9", "--request-timeout", "1.5", "--interface", "asgi"],
+            *["--drain-wait", "0", "--max-requests", "7", "--max-lifetime", "60"],
+            *["--livez", "off", "--readyz", "/r", "--check"],
             group=group,
         )
         served.pop("info")
@@ -965,10 +980,21 @@ class TestServe:
             "bind": ("0.0.0.0:80", "unix:/run/a.sock"),
             "workers": 4,
             "threads": 2,
+            "queue": 0,
+            "max_requests_in_work": 9,
+            "request_timeout_s": 1.5,
+            "interface": "asgi",
+            "http": "2",
             "certfile": __file__,
             "keyfile": __file__,
+            "drain_wait_s": 0.0,
             "graceful_timeout_s": 2.5,
+            "max_requests": 7,
+            "max_lifetime_s": 60.0,
+            "livez": "",
+            "readyz": "/r",
             "access_log": True,
+            "check": True,
         }
 
     def test_environment_variables(
@@ -978,9 +1004,65 @@ class TestServe:
         run_cli("serve", group=group, env=variables)
         assert (served["bind"], served["workers"]) == (("[::1]:1", "unix:/a"), 3)
 
+    def test_typed_goes_before_environment_before_file_before_default(
+        self,
+        group: FlaskGroup,
+        project: Path,
+        served: dict[str, t.Any],
+        run_cli: t.Callable[..., Result],
+    ) -> None:
+        write(
+            project / "pyproject.toml",
+            """
+            [tool.hipflask.serve]
+            bind = ["127.0.0.1:1", "unix:/a"]
+            workers = 2
+            threads = 3
+            queue = 4
+            drain_wait = 0.5
+            access-log = true
+            http = 1
+            """,
+        )
+        variables = {"HIPFLASK_SERVE_WORKERS": "5", "HIPFLASK_SERVE_THREADS": "6"}
+        run_cli("serve", "--threads", "7", group=group, env=variables)
+        found = [served[name] for name in ("threads", "workers", "queue", "max_requests")]
+        assert found == [7, 5, 4, 0]
+        assert served["bind"] == ("127.0.0.1:1", "unix:/a")
+        assert (served["drain_wait_s"], served["access_log"], served["http"]) == (0.5, True, "1")
+
+    @pytest.mark.parametrize(
+        ("line", "message"),
+        [
+            ("worker = 2", "there is no setting 'worker'; did you mean 'workers'?"),
+            ("workers = 0", "'--workers'"),
+            ('livez = "x"', "'x' is neither a path such as '/livez' nor 'off'"),
+            ("workers = ", "cannot read"),
+        ],
+    )
+    def test_what_is_wrong_in_the_file_is_one_line_with_its_name(
+        self,
+        group: FlaskGroup,
+        project: Path,
+        served: dict[str, t.Any],
+        run_cli: t.Callable[..., Result],
+        line: str,
+        message: str,
+    ) -> None:
+        write(project / "pyproject.toml", f"[tool.hipflask.serve]\n{line}\n")
+        result = run_cli("serve", group=group)
+        assert result.exit_code == 2
+        assert result.stderr.startswith("hipflask: ")
+        assert message in result.stderr
+        assert "pyproject.toml" in result.stderr
+        assert result.stderr.count("\n") == 1
+        assert not served
+
     @pytest.mark.parametrize(
         ("args", "message"),
         [
+            (["--livez", "x"], "neither a path"),
+            (["--interface", "fcgi"], "--interface"),
             (["--certfile", __file__], "without --keyfile"),
             (["--keyfile", __file__], "without --certfile"),
             (["-b", "8000"], "neither HOST:PORT nor unix:PATH"),

@@ -1,5 +1,7 @@
 """hipflask: Flask's API, rebuilt for services that stay small and have to hold."""
 
+from typing import TYPE_CHECKING as _TYPE_CHECKING
+
 from . import json as json
 from .app import Flask as Flask
 from .blueprints import Blueprint as Blueprint
@@ -12,6 +14,7 @@ from .globals import current_app as current_app
 from .globals import g as g
 from .globals import request as request
 from .globals import session as session
+from .globals import websocket as websocket
 from .helpers import abort as abort
 from .helpers import flash as flash
 from .helpers import get_flashed_messages as get_flashed_messages
@@ -33,9 +36,25 @@ from .signals import request_finished as request_finished
 from .signals import request_started as request_started
 from .signals import request_tearing_down as request_tearing_down
 from .signals import template_rendered as template_rendered
+from .streams import Event as Event
+from .streams import ndjson as ndjson
+from .streams import sse as sse
+from .streams import streams_body as streams_body
 from .templating import render_template as render_template
 from .templating import render_template_string as render_template_string
 from .templating import stream_template as stream_template
 from .templating import stream_template_string as stream_template_string
 from .wrappers import Request as Request
 from .wrappers import Response as Response
+
+if _TYPE_CHECKING:
+    from .websockets import WebSocket as WebSocket
+    from .websockets import WebSocketDisconnected as WebSocketDisconnected
+
+
+def __getattr__(name: str) -> object:
+    if name in ("WebSocket", "WebSocketDisconnected"):
+        from . import websockets  # brings asyncio
+
+        return getattr(websockets, name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

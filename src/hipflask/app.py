@@ -17,20 +17,20 @@ from werkzeug.exceptions import HTTPException
 from werkzeug.routing import MapAdapter
 from werkzeug.wsgi import get_host
 
-from . import bridge, dispatch, helpers, packages, templating
+from . import bridge, dispatch, errors, helpers, packages, templating
 from . import typing as ft
 from .assembly import App
-from .ctx import AppContext, RequestContext, request_context
-from .front.wsgi import bell, wsgi_app
+from .ctx import AppContext, RequestContext, request_context, request_context_of
+from .front.wsgi import bell, mark_bell, wsgi_app
 from .globals import _cv_app, _cv_request, _no_req_msg
+from .lifespan import LifespanHooks, rsgi_del, rsgi_init
 from .sealing import Plan, seal
 from .sessions import SecureCookieSessionInterface, SessionInterface
-from .signals import appcontext_tearing_down
 from .typing import Environ
 from .wrappers import Request, Response
 
 if TYPE_CHECKING:
-    from .testing import FlaskClient, FlaskCliRunner
+    from .testing import AsyncFlaskClient, FlaskClient, FlaskCliRunner
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -58,7 +58,7 @@ def _ctx() -> RequestContext:
     return ctx
 
 
-class Flask(App):
+class Flask(LifespanHooks, App):
     """An application: routes, hooks, configuration, and the callable that servers call.
 
         app = Flask(__name__)
@@ -74,6 +74,9 @@ class Flask(App):
     request_class: type[Request] = Request
     response_class: type[Response] = Response
     session_interface: SessionInterface = SecureCookieSessionInterface()
+
+    def _assembled(self) -> None:
+        mark_bell()
 
     @property
     def sealed(self) -> Plan:
@@ -154,7 +157,7 @@ class Flask(App):
 
     def raise_routing_exception(self, request: Request) -> Any:
         """Raise what matching found."""
-        return dispatch.raise_routing_exception(self, request)
+        return errors.raise_routing_exception(self, request)
 
     def url_for(
         self,
@@ -204,11 +207,20 @@ class Flask(App):
         return names
 
     def test_client(self, use_cookies: bool = True, **kwargs: Any) -> FlaskClient:
-        """A client that calls the application without a server; see `hipflask.testing`."""
+        """A client that calls the application without a server; see `hipflask.testing`.
+
+        `door="asgi"` or `"rsgi"` sends its requests through that front-end.
+        """
         client_class = self.test_client_class
         if client_class is None:
             from .testing import FlaskClient as client_class  # tests only
         return client_class(self, self.response_class, use_cookies=use_cookies, **kwargs)  # type: ignore[no-any-return]
+
+    def async_test_client(self, use_cookies: bool = True, **kwargs: Any) -> AsyncFlaskClient:
+        """A client for async tests, whose requests are awaited; see `hipflask.testing`."""
+        from .testing import AsyncFlaskClient  # tests only
+
+        return AsyncFlaskClient(self, self.response_class, use_cookies=use_cookies, **kwargs)
 
     def test_cli_runner(self, **kwargs: Any) -> FlaskCliRunner:
         """A runner of the application's commands; see `hipflask.testing`."""
@@ -217,6 +229,30 @@ class Flask(App):
             from .testing import FlaskCliRunner as runner_class  # tests only
         return runner_class(self, **kwargs)  # type: ignore[no-any-return]
 
+    # Work beside the requests.
+
+    def after_response(self, function: Callable[..., Any], *args: Any) -> None:
+        """Call `function(*args)` once the response to this request is sent; plain or async.
+
+        Call it in a view or in what runs before one. The application is current in it, the
+        request is not; an error is logged. Lost if the process ends: for short work only.
+        Raises RuntimeError outside a request.
+        """
+        from .background import after_response  # who has no such work does not pay for it
+
+        after_response(self, function, *args)
+
+    def background(self, function: Callable[..., Any], *args: Any) -> None:
+        """Call `function(*args)` beside the request, or outside one; as `after_response` does."""
+        from .background import background  # as above
+
+        background(self, function, *args)
+
+    @property
+    def background_tasks(self) -> int:
+        """How much of that work waits or runs: what a graceful stop waits for."""
+        return self.__dict__.get("_background", 0)  # type: ignore[no-any-return]
+
     # The steps of a request, in their order.
 
     # Functions of the modules on a request's path: it enters five files, and not this one.
@@ -224,6 +260,23 @@ class Flask(App):
     wsgi_app = wsgi_app
 
     request_context = request_context
+    request_context_of = request_context_of
+
+    async def asgi(self, scope: Any, receive: Any, send: Any) -> None:
+        """Answer an ASGI 3 server; for those that do not take the application itself."""
+        from .front.asgi import asgi_app  # who serves WSGI does not pay for asyncio
+
+        await asgi_app(self, scope, receive, send)
+
+    async def __rsgi__(self, scope: Any, protocol: Any) -> None:
+        """Answer an RSGI server, which is Granian."""
+        from .front.rsgi import rsgi_app  # as above
+
+        await rsgi_app(self, scope, protocol)
+
+    # What Granian's own command calls around all requests of a worker.
+    __rsgi_init__ = rsgi_init
+    __rsgi_del__ = rsgi_del
 
     def app_context(self) -> AppContext:
         """An application context, not pushed; use it in a `with` statement."""
@@ -284,17 +337,17 @@ class Flask(App):
     @_may_take_ctx
     def handle_http_exception(self, e: HTTPException) -> HTTPException | ft.ResponseReturnValue:
         """The answer of the handler for an HTTP exception, else the exception."""
-        return dispatch.on_http_error(_ctx(), e)  # type: ignore[no-any-return]
+        return errors.on_http_error(_ctx(), e)  # type: ignore[no-any-return]
 
     @_may_take_ctx
     def handle_user_exception(self, e: Exception) -> HTTPException | ft.ResponseReturnValue:
         """The answer of the handler for an exception of the view or a hook, else raises it."""
-        return dispatch.on_user_error(_ctx(), e)  # type: ignore[no-any-return]
+        return errors.on_user_error(_ctx(), e)  # type: ignore[no-any-return]
 
     @_may_take_ctx
     def handle_exception(self, e: Exception) -> Response:
         """The 500 for an exception that nothing handled; in debug mode and tests raises it."""
-        return dispatch.on_error(_ctx(), e)  # type: ignore[no-any-return]
+        return errors.on_error(_ctx(), e)  # type: ignore[no-any-return]
 
     @_may_take_ctx
     def log_exception(self, exc_info: Any) -> None:
@@ -310,15 +363,18 @@ class Flask(App):
     @_may_take_ctx
     def do_teardown_appcontext(self, exc: BaseException | None = _sentinel) -> None:
         """Run the functions at an application context's end, before it is popped."""
-        exc = _given(exc)
-        for function in reversed(self.teardown_appcontext_funcs):
-            self.ensure_sync(function)(exc)
-        if appcontext_tearing_down.receivers:
-            appcontext_tearing_down.send(self, _async_wrapper=self.ensure_sync, exc=exc)
+        dispatch.teardown_app(_cv_app.get(), _given(exc))
 
     def ensure_sync(self, func: Callable[..., Any]) -> Callable[..., Any]:
         """`func` itself, or a plain function around it if it is a coroutine function."""
         return self.async_to_sync(func) if bridge.is_async(func) else func
+
+    def ensure_async(self, func: Callable[..., Any]) -> Callable[..., Any]:
+        """`func` itself, or a coroutine function around it that runs it in the thread pool.
+
+        For the event loop's side; Flask has no such method.
+        """
+        return func if bridge.is_async(func) else bridge.sync_to_async(func)
 
     def async_to_sync(self, func: Callable[..., Coroutine[Any, Any, Any]]) -> Callable[..., Any]:
         """A plain function that runs the coroutine function on the thread's event loop."""
@@ -357,6 +413,9 @@ _STEPS = {
         "do_teardown_request",
         "do_teardown_appcontext",
         "create_url_adapter",
+        "request_context",
+        "wsgi_app",
+        "__call__",
         "app_context",
     )
 }

@@ -152,6 +152,10 @@ class App(Scaffold):
         self._got_first_request = False
         if self.has_static_folder:
             self._add_static_rule(static_host, host_matching)
+        self._assembled()
+
+    def _assembled(self) -> None:
+        """What `Flask` does at the end of the constructor."""
 
     def _add_static_rule(self, static_host: str | None, host_matching: bool) -> None:
         if bool(static_host) != host_matching:

@@ -16,6 +16,7 @@ from . import typing as ft
 from .helpers import get_send_file_max_age, send_static_file
 from .packages import open_resource
 from .scaffold import (
+    F,
     Scaffold,
     SetupError,
     T_after_request,
@@ -237,6 +238,9 @@ class Blueprint(Scaffold):
             "before_request_funcs",
             "after_request_funcs",
             "teardown_request_funcs",
+            "before_websocket_funcs",
+            "after_websocket_funcs",
+            "teardown_websocket_funcs",
             "url_default_functions",
             "url_value_preprocessors",
             "template_context_processors",
@@ -335,6 +339,24 @@ class Blueprint(Scaffold):
     def teardown_app_request(self, f: T_teardown) -> T_teardown:
         """`teardown_request` for every request of the application."""
         self._record_once_on_app(lambda app: app.teardown_request_funcs[None].append(f))
+        return f
+
+    @setupmethod
+    def before_app_websocket(self, f: F) -> F:
+        """`before_websocket` for every WebSocket of the application."""
+        self._record_once_on_app(lambda app: app.before_websocket_funcs[None].append(f))
+        return f
+
+    @setupmethod
+    def after_app_websocket(self, f: F) -> F:
+        """`after_websocket` for every WebSocket of the application."""
+        self._record_once_on_app(lambda app: app.after_websocket_funcs[None].append(f))
+        return f
+
+    @setupmethod
+    def teardown_app_websocket(self, f: T_teardown) -> T_teardown:
+        """`teardown_websocket` for every WebSocket of the application."""
+        self._record_once_on_app(lambda app: app.teardown_websocket_funcs[None].append(f))
         return f
 
     @setupmethod

@@ -1,8 +1,12 @@
-"""The only file that knows threads and event loops: coroutines called from plain code.
+"""The only file that knows threads and event loops: each kind of code called from the other.
 
-Each thread that calls one keeps an event loop of its own, so that an async client made in
-one request still works in the next. The coroutine runs in a copy of the caller's context;
-what it sets there is carried back.
+From plain code a coroutine runs on an event loop. Each thread keeps a loop of its own, so
+that an async client made in one request still works in the next. The coroutine runs in a
+copy of the caller's context; what it sets there is carried back.
+
+From the event loop plain code runs in a pool of threads, in the request's own context. The
+pool hands results back in batches, one wake-up of the loop for many of them: 5 us of CPU a
+call where `run_in_executor` takes 32.
 """
 
 from __future__ import annotations
@@ -11,10 +15,14 @@ import atexit
 import inspect
 import sys
 import threading
+from collections import deque
 from collections.abc import Callable, Coroutine
 from contextvars import Context, copy_context
-from functools import wraps
+from functools import partial, wraps
+from queue import SimpleQueue
 from typing import Any
+
+from .globals import _cv_request
 
 _local = threading.local()
 
@@ -107,3 +115,129 @@ def _carry_back(context: Context) -> None:
 
 
 _missing: Any = object()
+
+
+class Busy(Exception):
+    """The pool's queue is full; the request should be refused with a 503."""
+
+
+class Pool:
+    """Threads that run plain code for one event loop.
+
+    At most `size` threads, started as needed; at most `queue` calls wait. Made and used on
+    the loop; the threads end with the process.
+    """
+
+    def __init__(self, size: int = 32, queue: int = 128) -> None:
+        import asyncio
+
+        self.size = size
+        self.queue = queue
+        #: Calls that wait or run.
+        self.pending = 0
+        #: Calls refused.
+        self.shed = 0
+        self._loop = asyncio.get_running_loop()
+        self._calls: SimpleQueue[Any] = SimpleQueue()
+        self._finished: deque[Any] = deque()
+        self._waking = False
+        self._threads = 0
+
+    async def run(self, context: Context, function: Callable[..., Any], *args: Any) -> Any:
+        """Call `function` in a thread, in `context`; raises Busy where the queue is full.
+
+        A caller that is cancelled leaves the call to run to its end.
+        """
+        if self.pending >= self.size + self.queue:
+            self.shed += 1
+            raise Busy
+        return await self.hop(context, function, *args)
+
+    async def hop(self, context: Context, function: Callable[..., Any], *args: Any) -> Any:
+        """`run` for a request that is in work already, whose further calls are never refused."""
+        future = self._loop.create_future()
+        self.pending += 1
+        if self.pending > self._threads < self.size:
+            self._threads += 1
+            threading.Thread(target=self._work, name="hipflask-pool", daemon=True).start()
+        self._calls.put((future, context, function, args))
+        return await future
+
+    def _work(self) -> None:
+        while (call := self._calls.get()) is not None:
+            future, context, function, args = call
+            result = error = None
+            try:
+                result = context.run(function, *args)
+            except BaseException as caught:
+                error = caught
+            self._finished.append((future, result, error))
+            # Set before the loop empties the deque, so that no result is left in it.
+            if not self._waking:
+                self._waking = True
+                try:
+                    self._loop.call_soon_threadsafe(self._hand_back)
+                except RuntimeError:
+                    return  # the loop is closed: nobody waits
+            del call, future, context, function, args, result, error
+
+    def _hand_back(self) -> None:
+        self._waking = False
+        finished = self._finished
+        while finished:
+            future, result, error = finished.popleft()
+            self.pending -= 1
+            if future.done():
+                continue
+            if error is None:
+                future.set_result(result)
+            else:
+                future.set_exception(error)
+
+    def close(self) -> None:
+        """Let the threads end once their calls are done."""
+        for _ in range(self._threads):
+            self._calls.put(None)
+
+
+def pool() -> Pool:
+    """The running loop's pool, made at its first use."""
+    found: Pool | None = getattr(_local, "pool", None)
+    if found is None or found._loop.is_closed():
+        found = _local.pool = Pool()
+    return found
+
+
+def start_pool(size: int, queue: int) -> Pool:
+    """Give the running loop a pool of that size, in place of the one it would make."""
+    _local.pool = Pool(size, queue)
+    return _local.pool  # type: ignore[no-any-return]
+
+
+async def in_pool(function: Callable[..., Any], *args: Any) -> Any:
+    """Call `function` in the pool; context variables are carried there and back.
+
+    All such calls of a request share one context, so that a hook may undo what an earlier
+    one set.
+    """
+    ctx = _cv_request.get(None)
+    context: Context | None = None if ctx is None else ctx.pool_context
+    if context is None:
+        context = copy_context()
+        if ctx is not None:
+            ctx.pool_context = context
+    else:
+        context.run(_carry_back, copy_context())
+    result = await pool().hop(context, function, *args)
+    _carry_back(context)
+    return result
+
+
+def sync_to_async(function: Callable[..., Any]) -> Callable[..., Any]:
+    """A coroutine function that runs `function` in the pool."""
+
+    @wraps(function)
+    async def run(*args: Any, **kwargs: Any) -> Any:
+        return await in_pool(partial(function, **kwargs) if kwargs else function, *args)
+
+    return run

@@ -63,8 +63,16 @@ DEFAULTS: dict[str, t.Any] = {
     "MAX_CONTENT_LENGTH": None,
     "MAX_FORM_MEMORY_SIZE": 500_000,
     "MAX_FORM_PARTS": 1000,
+    "MAX_BODY_CHUNKS": None,
+    "REQUEST_BODY_TIMEOUT": None,
+    "REQUEST_BODY_MIN_RATE": None,
+    "RESPONSE_WRITE_TIMEOUT": None,
     "SEND_FILE_MAX_AGE_DEFAULT": None,
     "USE_X_SENDFILE": False,
+    # WebSockets, which Flask does not have.
+    "WEBSOCKET_MAX_MESSAGE_BYTES": 1024 * 1024,
+    "WEBSOCKET_IDLE_S": 300,
+    "WEBSOCKET_ORIGINS": "*",
 }
 
 ROWS: tuple[Row, ...] = (
@@ -79,6 +87,36 @@ ROWS: tuple[Row, ...] = (
         flask=None,
         secure=16 * 1024 * 1024,
         reason="one request cannot fill memory or disk; bytes, a larger body is answered 413",
+    ),
+    Row(
+        "MAX_BODY_CHUNKS",
+        flask=None,
+        secure=1000,
+        reason="a body in pieces of a byte costs a thousand times its size in work",
+    ),
+    Row(
+        "REQUEST_BODY_TIMEOUT",
+        flask=None,
+        secure=30,
+        reason="a client that stops in the middle of its body is not waited for; answered 408",
+    ),
+    Row(
+        "REQUEST_BODY_MIN_RATE",
+        flask=None,
+        secure=240,
+        reason="nor one that sends a byte now and then; answered 408",
+    ),
+    Row(
+        "RESPONSE_WRITE_TIMEOUT",
+        flask=None,
+        secure=30,
+        reason="a client that stops reading does not keep a response for ever; it is cut",
+    ),
+    Row(
+        "WEBSOCKET_ORIGINS",
+        flask="*",
+        secure=(),
+        reason="a page on another site cannot open a WebSocket with this site's cookies",
     ),
 )
 

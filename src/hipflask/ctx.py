@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Iterator
+from contextvars import Token
 from functools import update_wrapper
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -19,6 +20,7 @@ from urllib.parse import urlsplit
 from werkzeug.exceptions import HTTPException, SecurityError
 from werkzeug.urls import iri_to_uri
 
+from . import bridge
 from .globals import _cv_app, _cv_current, _cv_request
 from .routing import ASK, Target
 from .signals import (
@@ -132,7 +134,10 @@ class AppContext:
 
     def _leave(self) -> None:
         """Return to what was current before the last push."""
-        _cv_current.reset(self._token)
+        # Set, not reset: a sync view's request is pushed on the event loop and popped in a
+        # thread, which runs in a copy of the loop's context.
+        before = self._token.old_value
+        _cv_current.set(None if before is Token.MISSING else before)
         if self._further:
             self._token, self.app_ctx, self.request_ctx = self._further.pop()
             return
@@ -194,6 +199,8 @@ class RequestContext(AppContext):
     #: What the application was worked out to be, and this request's route in it.
     plan: Any = None
     route: Any = None
+    #: The context that the request's plain functions run in, under ASGI and RSGI.
+    pool_context: Any = None
     #: The application context pushed with this one, where `app.app_context` was replaced.
     implied: AppContext | None = None
 
@@ -244,6 +251,23 @@ class RequestContext(AppContext):
         session.accessed = True
         return session
 
+    async def open_session_async(self) -> None:
+        """Open a replaced session interface's session, in the pool as it may ask a store."""
+        await bridge.in_pool(_open_session, self)
+
+    async def save_session_async(self, response: Any) -> None:
+        """Save the session; in the pool unless the interface is our own, which only signs."""
+        save = self.app.session_interface.save_session
+        if self.plan.opens_session:
+            await bridge.in_pool(save, self.app, self._session, response)
+        else:
+            save(self.app, self._session, response)
+
+    @property
+    def teardown_funcs(self) -> Any:
+        """Functions at the end, by blueprint name (None: the application)."""
+        return self.app.teardown_request_funcs
+
     @property
     def has_opened_session(self) -> bool:
         """Whether the session was opened; reading `session` opens it."""
@@ -251,6 +275,14 @@ class RequestContext(AppContext):
 
     def push(self) -> None:
         """Make the request current, open a replaced session interface's session, match the URL."""
+        self.arrive()
+        if self.plan.opens_session:
+            self._session  # noqa: B018 (opens it)
+        if self.route is None:
+            self.match_request()
+
+    def arrive(self) -> None:
+        """The part of `push` that makes the request current."""
         app = self.app
         outer = _cv_current.get()
         self.plan = plan = app._cell.plan or app.sealed
@@ -266,10 +298,6 @@ class RequestContext(AppContext):
                     self._tell_of_app_context()
         else:
             self._enter(outer.app_ctx, self)
-        if plan.opens_session:
-            self._session  # noqa: B018 (opens it)
-        if self.route is None:
-            self.match_request()
 
     def _tell_of_app_context(self) -> None:
         # By then the application is current, and the request not yet.
@@ -283,10 +311,9 @@ class RequestContext(AppContext):
         """Find the rule for the request; what is raised is kept as `routing_exception`."""
         plan = self.plan or self.app.sealed
         request = self.request
-        environ = request.environ
-        if environ.get("HTTP_HOST") not in plan.hosts and not self._check_host(plan):
+        if request.header("host") not in plan.hosts and not self._check_host(plan):
             return
-        if "HTTP_UPGRADE" in environ:
+        if request.header("upgrade"):
             self._ask_werkzeug(plan)
             return
         method, path = request.line()
@@ -318,7 +345,7 @@ class RequestContext(AppContext):
             self.request.routing_exception = SecurityError("The Host names no host.")
             self.route = plan.unmatched
             return False
-        plan.remember_host(self.request.environ.get("HTTP_HOST"))
+        plan.remember_host(self.request.header("host"))
         return True
 
     def _ask_werkzeug(self, plan: Any) -> None:
@@ -364,10 +391,11 @@ class RequestContext(AppContext):
                 request.close()
         finally:
             self.request_ctx = None
-            request.environ["werkzeug.request"] = None
+            if "environ" in request.__dict__:
+                request.environ["werkzeug.request"] = None
             try:
                 if owns_app_ctx and (plan.tears_down_app or appcontext_tearing_down.receivers):
-                    app.do_teardown_appcontext(exc)
+                    plan.teardown_app(self, exc)
             finally:
                 self._leave()
                 del self.request_ctx
@@ -377,15 +405,69 @@ class RequestContext(AppContext):
                     implied, self.implied = self.implied, None
                     implied.pop(exc)
 
+    async def pop_async(self, exc: BaseException | None = _sentinel) -> None:
+        """`pop` on the event loop."""
+        if exc is _sentinel:
+            exc = sys.exc_info()[1]
+        if _cv_current.get() is not self:
+            self._refuse_pop()
+        if self._further:
+            self._leave()
+            return
+        app = self.app
+        request = self.request
+        plan = self.plan
+        if plan is not app._cell.plan:
+            plan = self.renew()
+        owns_app_ctx = self.app_ctx is self
+        try:
+            if self.route is None or self.route.tears_down or request_tearing_down.receivers:
+                await plan.teardown_request_async(self, exc)
+            if plan.closes_request or "files" in request.__dict__:
+                request.close()
+        finally:
+            self.request_ctx = None
+            if "environ" in request.__dict__:
+                request.environ["werkzeug.request"] = None
+            try:
+                if owns_app_ctx and (plan.tears_down_app or appcontext_tearing_down.receivers):
+                    await plan.teardown_app_async(self, exc)
+            finally:
+                self._leave()
+                del self.request_ctx
+                if owns_app_ctx and appcontext_popped.receivers:
+                    appcontext_popped.send(app, _async_wrapper=app.ensure_sync)
+                if self.implied is not None:
+                    implied, self.implied = self.implied, None
+                    await bridge.in_pool(implied.pop, exc)
+
     def __repr__(self) -> str:
         request = self.request
         return f"<RequestContext {request.url!r} [{request.method}] of {self.app.name}>"
+
+
+def _open_session(ctx: RequestContext) -> Any:
+    return ctx._session
 
 
 def _without_frames(error: HTTPException) -> HTTPException:
     """`error` to be kept: the frames of its traceback would keep the context in a cycle."""
     error.__context__ = None
     return error.with_traceback(None)
+
+
+def request_context_of(self: Application, exchange: Any) -> RequestContext:
+    """The context of a request that came through ASGI or RSGI, not pushed."""
+    plan = self._cell.plan or self.sealed
+    if plan.makes_contexts:
+        made: RequestContext = self.request_context(exchange.environ(None))
+        return made
+    if plan.is_bare_request:
+        request = object.__new__(self.request_class)
+        request._exchange = exchange
+    else:
+        request = plan.request_of(exchange)
+    return RequestContext(self, {}, request)
 
 
 def request_context(self: Application, environ: Environ) -> RequestContext:

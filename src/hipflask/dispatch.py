@@ -9,23 +9,22 @@ called through `plan`.
 
 from __future__ import annotations
 
-import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import AsyncIterator, Iterator, Mapping
+from contextvars import copy_context
 from typing import Any
 
 from werkzeug.datastructures import Headers
 from werkzeug.exceptions import (
-    BadRequestKeyError,
     HTTPException,
-    InternalServerError,
-    default_exceptions,
 )
-from werkzeug.routing import RequestRedirect, RoutingException
 from werkzeug.wrappers import Response as ResponseBase
 
-from .ctx import RequestContext
+from . import bridge
+from .ctx import AppContext, RequestContext
+from .errors import response_of
+from .globals import _cv_current
 from .signals import (
-    got_request_exception,
+    appcontext_tearing_down,
     request_finished,
     request_started,
     request_tearing_down,
@@ -34,8 +33,108 @@ from .typing import Application
 
 _new = object.__new__
 
+# Seconds an async view runs before anybody looks whether its client is still there.
+WATCH_AFTER_S = 0.05
+
 # Answers that become a response without its constructor being called.
 _READY = frozenset((str, bytes, dict, list))
+
+
+async def answer(app: Application, exchange: Any) -> Any:
+    """Answer an exchange of ASGI or RSGI; returns the response, with its context popped.
+
+    Runs on the event loop, in a task of the request's own. The body is read here, within its
+    limit, before a thread is taken; then a route of plain functions runs in the pool as a
+    whole, and any other on the loop.
+    """
+    if app.sealed.has_chain:
+        from .front.chain import answer_through_chain  # middleware only
+
+        return await answer_through_chain(app, exchange)
+    ctx = app.request_context_of(exchange)
+    ctx.arrive()
+    try:
+        ctx.match_request()
+        exchange.route = route = ctx.route
+        if exchange.has_body:
+            if route.streams:
+                exchange.leave_unread(app.config)
+            elif error := await exchange.read(ctx.request.max_content_length, app.config):
+                # Raised where the view would be called, so that no view gets such a body.
+                ctx.request.routing_exception = ctx.request.routing_exception or error
+        is_sync = route.is_sync
+    except BaseException as error:
+        await ctx.pop_async(error)
+        raise
+    if not is_sync:
+        # Who takes longer than this is cancelled when the client leaves; a watch from the
+        # start would cost every request a task.
+        timer = exchange.loop.call_later(WATCH_AFTER_S, exchange.watch)
+        try:
+            return await conclude_async(ctx)
+        finally:
+            timer.cancel()
+    try:
+        return await bridge.pool().run(copy_context(), conclude, ctx)
+    except bridge.Busy:
+        # Before any hook of the application, so that being busy costs next to nothing.
+        return app.response_class(
+            "The server is busy.\n", 503, {"Retry-After": "1"}, content_type="text/plain"
+        )
+    finally:
+        # The thread popped it in a context of its own.
+        _cv_current.set(None)
+
+
+def conclude(ctx: RequestContext) -> Any:
+    """Answer a request that has arrived and pop its context; returns the response to send.
+
+    What a front-end calls once the request is current and its rule known.
+    """
+    error: BaseException | None = None
+    app = ctx.app
+    try:
+        try:
+            if ctx.plan.opens_session:
+                ctx._session  # noqa: B018 (opens it)
+            return ctx.plan.respond(ctx)
+        except Exception as caught:
+            error = caught
+            return app.sealed.on_error(ctx, caught)
+        except BaseException as caught:
+            error = caught
+            raise
+    finally:
+        if error is not None and app.should_ignore_error(error):
+            error = None
+        try:
+            ctx.pop(error)
+        finally:
+            del error  # its traceback keeps this frame
+
+
+async def conclude_async(ctx: RequestContext) -> Any:
+    """`conclude` on the event loop: what is async is awaited, what is not runs in the pool."""
+    error: BaseException | None = None
+    app = ctx.app
+    try:
+        try:
+            if ctx.plan.opens_session:
+                await ctx.open_session_async()
+            return await ctx.plan.respond_async(ctx)
+        except Exception as caught:
+            error = caught
+            return await app.sealed.on_error_async(ctx, caught)
+        except BaseException as caught:
+            error = caught
+            raise
+    finally:
+        if error is not None and app.should_ignore_error(error):
+            error = None
+        try:
+            await ctx.pop_async(error)
+        finally:
+            del error  # its traceback keeps this frame
 
 
 def respond(ctx: RequestContext) -> Any:
@@ -66,6 +165,31 @@ def respond(ctx: RequestContext) -> Any:
         del answer  # may be the exception, whose traceback keeps this frame
 
 
+async def respond_async(ctx: RequestContext) -> Any:
+    """`respond` on the event loop."""
+    app = ctx.app
+    plan = ctx.plan
+    route = ctx.route
+    if not app._got_first_request:
+        # From now on registering raises; written past the notice that a change gives.
+        app.__dict__["_got_first_request"] = True
+    try:
+        if request_started.receivers:
+            await request_started.send_async(app, _sync_wrapper=app.ensure_async)
+        answer = await plan.preprocess_async(ctx) if route.has_before else None
+        if answer is None:
+            answer = await plan.dispatch_async(ctx)
+    except Exception as error:
+        answer = await plan.on_user_error_async(ctx, error)
+        if error is ctx.request.routing_exception:
+            # Its traceback leads to frames that lead back to the request that keeps it.
+            error.__traceback__ = None
+    try:
+        return await plan.finish_async(ctx, answer)
+    finally:
+        del answer  # may be the exception, whose traceback keeps this frame
+
+
 def preprocess(ctx: RequestContext) -> Any:
     """Run what comes before the view; an answer that is not None is given instead of the view's."""
     route = ctx.route
@@ -74,6 +198,19 @@ def preprocess(ctx: RequestContext) -> Any:
         preprocessor(request.endpoint, request.view_args)
     for hook in route.before:
         answer = hook()
+        if answer is not None:
+            return answer
+    return None
+
+
+async def preprocess_async(ctx: RequestContext) -> Any:
+    """`preprocess` on the event loop."""
+    route = ctx.route
+    request = ctx.request
+    for preprocessor in route.preprocess:
+        preprocessor(request.endpoint, request.view_args)
+    for hook in route.before_async:
+        answer = await hook()
         if answer is not None:
             return answer
     return None
@@ -91,6 +228,20 @@ def dispatch(ctx: RequestContext) -> Any:
     if route.options and request.method == "OPTIONS":
         return ctx.app.make_default_options_response()
     return route.view(**request.view_args)
+
+
+async def dispatch_async(ctx: RequestContext) -> Any:
+    """`dispatch` on the event loop."""
+    request = ctx.request
+    if request.routing_exception is not None:
+        ctx.app.raise_routing_exception(request)
+    route = ctx.route
+    if route.rule is not request.url_rule:
+        # A hook sent the request elsewhere.
+        route = ctx.plan.route_of_rule(request.url_rule)
+    if route.options and request.method == "OPTIONS":
+        return ctx.app.make_default_options_response()
+    return await route.view_async(**request.view_args)
 
 
 def finish(ctx: RequestContext, answer: Any, from_error_handler: bool = False) -> Any:
@@ -119,6 +270,30 @@ def finish(ctx: RequestContext, answer: Any, from_error_handler: bool = False) -
     return response
 
 
+async def finish_async(ctx: RequestContext, answer: Any, from_error_handler: bool = False) -> Any:
+    """`finish` on the event loop."""
+    app = ctx.app
+    plan = ctx.plan
+    if plan is not app._cell.plan:
+        plan = ctx.renew()
+    response = plan.make(ctx, answer)
+    try:
+        route = ctx.route or plan.unmatched
+        if route.after or ctx._after_request_functions or plan.processes or has_session(ctx):
+            response = await plan.process_async(ctx, response)
+        if request_finished.receivers:
+            await request_finished.send_async(
+                app, _sync_wrapper=app.ensure_async, response=response
+            )
+    except Exception:
+        if not from_error_handler:
+            raise
+        app.logger.exception(
+            "The answer to an error could not be finished: a function after the request failed."
+        )
+    return response
+
+
 def has_session(ctx: RequestContext) -> bool:
     """Whether saving the session may do anything: it was opened, or came with the request.
 
@@ -128,7 +303,7 @@ def has_session(ctx: RequestContext) -> bool:
     if ctx.has_opened_session:
         return True
     app = ctx.app
-    cookies = ctx.request.environ.get("HTTP_COOKIE")
+    cookies = ctx.request.header("cookie")
     if cookies is None or not app.config["SESSION_REFRESH_EACH_REQUEST"]:
         return False
     name: str = app.session_interface.get_cookie_name(app)
@@ -147,6 +322,21 @@ def process(ctx: RequestContext, response: Any) -> Any:
         interface = app.session_interface
         if not interface.is_null_session(ctx._session):
             interface.save_session(app, ctx._session, response)
+    return response
+
+
+async def process_async(ctx: RequestContext, response: Any) -> Any:
+    """`process` on the event loop."""
+    app = ctx.app
+    for function in ctx._after_request_functions:
+        response = await app.ensure_async(function)(response)
+    route = ctx.route or ctx.plan.unmatched
+    for function in route.after_async:
+        response = await function(response)
+    if has_session(ctx):
+        interface = app.session_interface
+        if not interface.is_null_session(ctx._session):
+            await ctx.save_session_async(response)
     return response
 
 
@@ -180,14 +370,14 @@ def make(ctx: RequestContext, answer: Any) -> Any:
         raise TypeError(_no_answer(ctx))
     if isinstance(answer, response_class):
         response = answer
-    elif isinstance(answer, (str, bytes, bytearray, Iterator)):
+    elif isinstance(answer, (str, bytes, bytearray, Iterator, AsyncIterator)):
         # Given to the constructor together, so that headers can replace the content type.
         response = response_class(answer, status=status, headers=headers)
         status = headers = None
     elif isinstance(answer, (dict, list)):
         response = app.json.response(answer)
     elif isinstance(answer, HTTPException) and type(answer).__call__ is HTTPException.__call__:
-        response = _response_of(answer, ctx, response_class)
+        response = response_of(answer, ctx, response_class)
     elif isinstance(answer, ResponseBase) or callable(answer):
         try:
             response = response_class.force_type(answer, ctx.request.environ)
@@ -220,44 +410,6 @@ def _unpack(answer: tuple[Any, ...]) -> tuple[Any, Any, Any]:
     )
 
 
-def _response_of(error: HTTPException, ctx: RequestContext, response_class: Any) -> Any:
-    """The response an HTTP exception stands for, as `force_type` would have made it."""
-    if ctx.plan.bare is not None and error.__dict__ == _UNCHANGED:
-        page = _pages.get(type(error)) or _keep_page(error)
-        if page is not None:
-            response = _new(ctx.plan.bare)
-            response.__dict__.update(page[1], response=[page[0]])
-            return response
-    response = error.get_response(ctx.request.environ)
-    if not isinstance(response, response_class):
-        response = response_class.force_type(response, ctx.request.environ)
-    return response
-
-
-# What an HTTP exception holds that was raised with nothing but its class. Its page then
-# depends on the class alone, and is made once: a 404 costs a fifth (make bench).
-_UNCHANGED = {"response": None}
-_pages: dict[type[HTTPException], tuple[bytes, dict[str, Any]]] = {}
-
-
-def _keep_page(error: HTTPException) -> tuple[bytes, dict[str, Any]] | None:
-    """The body of the exception's page, and what else its response holds.
-
-    None for a class that is not Werkzeug's own, as it may make a page of its own.
-    """
-    kind = type(error)
-    if kind is not default_exceptions.get(error.code or 0):
-        return None
-    made = error.get_response()
-    rest = {
-        "_status": made.status,
-        "_status_code": made.status_code,
-        "_own_type": made.content_type,
-    }
-    page = _pages[kind] = (made.get_data(), rest)
-    return page
-
-
 def _view_name(ctx: RequestContext) -> str:
     view = ctx.app.view_functions.get(ctx.request.endpoint)
     code = getattr(view, "__code__", None)
@@ -281,78 +433,39 @@ def _wrong_answer(ctx: RequestContext, answer: Any) -> str:
     )
 
 
-def on_user_error(ctx: RequestContext, error: Exception) -> Any:
-    """The answer of the handler registered for `error`; raises it again if there is none."""
-    app = ctx.app
-    if isinstance(error, BadRequestKeyError) and (
-        app.debug or app.config["TRAP_BAD_REQUEST_ERRORS"]
-    ):
-        error.show_exception = True
-    if isinstance(error, HTTPException) and not app.trap_http_exception(error):
-        return ctx.plan.on_http_error(ctx, error)
-    handler = app._find_error_handler(error, ctx.request.blueprints)
-    if handler is None:
-        try:
-            raise error
-        finally:
-            del error  # no cycle of exception, traceback and frame for the collector
-    return app.ensure_sync(handler)(error)
-
-
-def on_http_error(ctx: RequestContext, error: HTTPException) -> Any:
-    """The answer of the handler registered for `error`, or the exception itself as the answer."""
-    # An exception without a code stands for a response; redirects of the router are no errors.
-    if error.code is None or isinstance(error, RoutingException):
-        return error
-    handler = ctx.app._find_error_handler(error, ctx.request.blueprints)
-    return error if handler is None else ctx.app.ensure_sync(handler)(error)
-
-
-def on_error(ctx: RequestContext, error: Exception) -> Any:
-    """The response to an exception nobody handled: 500, or what a handler for 500 makes of it.
-
-    Raises the exception again where the configuration says so (debug mode, tests). Sends
-    `got_request_exception` and logs first.
-    """
-    app = ctx.app
-    exc_info: Any = sys.exc_info()
-    if exc_info[1] is not error:
-        exc_info = (type(error), error, error.__traceback__)
-    if got_request_exception.receivers:
-        got_request_exception.send(app, _async_wrapper=app.ensure_sync, exception=error)
-    propagate = app.config["PROPAGATE_EXCEPTIONS"]
-    if propagate is None:
-        propagate = app.testing or app.debug
-    if propagate:
-        raise error
-    app.log_exception(exc_info)
-    answer: Any = InternalServerError(original_exception=error)
-    handler = app._find_error_handler(answer, ctx.request.blueprints)
-    if handler is not None:
-        answer = app.ensure_sync(handler)(answer)
-    return (ctx.plan or app.sealed).finish(ctx, answer, True)
-
-
-def raise_routing_exception(app: Application, request: Any) -> Any:
-    """Raise what matching found, in debug mode explained where a redirect would lose a form."""
-    error = request.routing_exception
-    loses_body = (
-        isinstance(error, RequestRedirect)
-        and error.code not in (307, 308)
-        and request.method not in ("GET", "HEAD", "OPTIONS")
-    )
-    if app.debug and loses_body:
-        from .debughelpers import FormDataRoutingRedirect  # debug mode only
-
-        raise FormDataRoutingRedirect(request)
-    raise error
-
-
 def teardown_request(ctx: RequestContext, exc: BaseException | None) -> None:
     """Run the functions after everything, innermost blueprint first; one that raises ends it."""
     app = ctx.app
     for scope in (*ctx.request.blueprints, None):
-        for function in reversed(app.teardown_request_funcs.get(scope, ())):
+        for function in reversed(ctx.teardown_funcs.get(scope, ())):
             app.ensure_sync(function)(exc)
     if request_tearing_down.receivers:
         request_tearing_down.send(app, _async_wrapper=app.ensure_sync, exc=exc)
+
+
+async def teardown_request_async(ctx: RequestContext, exc: BaseException | None) -> None:
+    """`teardown_request` on the event loop."""
+    app = ctx.app
+    for scope in (*ctx.request.blueprints, None):
+        for function in reversed(ctx.teardown_funcs.get(scope, ())):
+            await app.ensure_async(function)(exc)
+    if request_tearing_down.receivers:
+        await request_tearing_down.send_async(app, _sync_wrapper=app.ensure_async, exc=exc)
+
+
+def teardown_app(ctx: AppContext, exc: BaseException | None) -> None:
+    """Run the functions at the application context's end, last registered first."""
+    app = ctx.app
+    for function in reversed(app.teardown_appcontext_funcs):
+        app.ensure_sync(function)(exc)
+    if appcontext_tearing_down.receivers:
+        appcontext_tearing_down.send(app, _async_wrapper=app.ensure_sync, exc=exc)
+
+
+async def teardown_app_async(ctx: AppContext, exc: BaseException | None) -> None:
+    """`teardown_app` on the event loop."""
+    app = ctx.app
+    for function in reversed(app.teardown_appcontext_funcs):
+        await app.ensure_async(function)(exc)
+    if appcontext_tearing_down.receivers:
+        await appcontext_tearing_down.send_async(app, _sync_wrapper=app.ensure_async, exc=exc)

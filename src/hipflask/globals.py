@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from .app import Flask
     from .ctx import AppContext, RequestContext, _AppCtxGlobals
     from .sessions import SessionMixin
+    from .websockets import WebSocket
     from .wrappers import Request
     from .wrappers import Response as Response  # for json/, whose users must see the type
 
@@ -37,6 +38,12 @@ Working outside of request context.
 This reads the HTTP request being handled, and none is being handled here. In a test,
 wrap the call in `with app.test_request_context():`; in a thread of your own, hand over
 what you need or use `copy_current_request_context`.\
+"""
+_no_socket_msg = """\
+Working outside of a WebSocket.
+
+This is the connection that a view of `app.websocket` serves, and none is being served
+here. Hand the connection over as an argument to what runs elsewhere.\
 """
 
 
@@ -74,6 +81,14 @@ def _current_request() -> Any:
 
 def _current_session() -> Any:
     return _current_request_context().session
+
+
+def _current_websocket() -> Any:
+    ctx = _cv_current.get()
+    found = None if ctx is None else getattr(ctx.request_ctx, "websocket", None)
+    if found is None:
+        raise RuntimeError(_no_socket_msg)
+    return found
 
 
 class _Face(Generic[T]):
@@ -127,3 +142,4 @@ g: _AppCtxGlobals = LocalProxy(_current_g)  # type: ignore[assignment]
 request_ctx: RequestContext = LocalProxy(_current_request_context)  # type: ignore[assignment]
 request: Request = _RequestProxy(_current_request)  # type: ignore[assignment]
 session: SessionMixin = LocalProxy(_current_session)  # type: ignore[assignment]
+websocket: WebSocket = LocalProxy(_current_websocket)  # type: ignore[assignment]

@@ -47,20 +47,25 @@ class LiveMap(Map):
 class Target:
     """A rule as the end of a path: what to convert, and a place for the caller's plan.
 
-    `plan` is the caller's: dispatch keeps there what it worked out for the rule.
+    `plan` is the caller's: dispatch keeps there what it worked out for the rule. A foreign
+    one is for WebSockets in a tree that is not, and leads to Werkzeug.
     """
 
-    __slots__ = ("ask", "converts", "defaults", "endpoint", "methods", "names", "plan", "rule")
+    __slots__ = (
+        "ask", "converts", "defaults", "endpoint", "is_foreign", "methods", "names", "plan",
+        "rule",
+    )  # fmt: skip
 
-    def __init__(self, rule: Rule) -> None:
+    def __init__(self, rule: Rule, websocket: bool = False) -> None:
         self.rule = rule
+        self.is_foreign = rule.websocket is not websocket
         self.endpoint = rule.endpoint
         self.methods = rule.methods
         self.defaults = dict(rule.defaults) if rule.defaults else None
         converters = rule._converters
         self.names = tuple(str(name) for name in converters)
         self.converts = tuple(_convert_of(converter) for converter in converters.values())
-        self.ask = _needs_werkzeug(rule)
+        self.ask = self.is_foreign or _needs_werkzeug(rule)
         self.plan: Any = None
 
     def arguments(self, values: list[str]) -> dict[str, Any] | None:
@@ -174,10 +179,11 @@ class AskingMatcher(Matcher):
         return _ASK
 
 
-def compile_map(url_map: Map) -> Matcher:
+def compile_map(url_map: Map, websocket: bool = False) -> Matcher:
     """Compile `url_map` as it is now; rules added later need a new matcher.
 
-    A map with host matching gets a matcher that always answers `ASK`.
+    With `websocket` the tree holds the WebSocket rules alone, to be matched as GET. A map with
+    host matching gets a matcher that always answers `ASK`.
     """
     if url_map.host_matching:
         return AskingMatcher()
@@ -186,7 +192,7 @@ def compile_map(url_map: Map) -> Matcher:
     if root is None:
         return Matcher(_Node(), {}, url_map.merge_slashes)
     first = root.static.get("")  # every path starts with a slash
-    node = _compile_state(first) if first is not None else _Node()
+    node = _compile_state(first, websocket) if first is not None else _Node()
     if root.dynamic:
         return AskingMatcher()
     literal: dict[str, dict[str, Target]] = {}
@@ -194,9 +200,9 @@ def compile_map(url_map: Map) -> Matcher:
     return Matcher(node, literal, url_map.merge_slashes)
 
 
-def _compile_state(state: Any) -> _Node:
+def _compile_state(state: Any, websocket: bool) -> _Node:
     node = _Node()
-    node.literal = {text: _compile_state(child) for text, child in state.static.items()}
+    node.literal = {text: _compile_state(child, websocket) for text, child in state.static.items()}
     node.slash = node.literal.get("")
     node.dynamic = tuple(
         _Dynamic(
@@ -204,11 +210,13 @@ def _compile_state(state: Any) -> _Node:
             re.compile(part.content).match,
             part.final,
             part.suffixed,
-            _compile_state(child),
+            _compile_state(child, websocket),
         )
         for part, child in state.dynamic
     )
-    node.targets = tuple(Target(rule) for rule in state.rules)
+    node.targets = tuple(
+        Target(rule, websocket) for rule in state.rules if rule.websocket or not websocket
+    )
     return node
 
 
@@ -222,6 +230,8 @@ def _collect_literal(node: _Node, path: str, found: dict[str, dict[str, Target]]
     """File every path without variables by method, first rule first."""
     by_method: dict[str, Target] = {}
     for target in node.targets:
+        if target.is_foreign:
+            continue  # the rules beside it do not wait for it
         if target.ask or target.methods is None:
             # Its order among the others counts: leave the whole path to the walk.
             by_method.clear()
@@ -245,7 +255,7 @@ def _convert_of(converter: BaseConverter) -> Convert | None:
 
 
 def _needs_werkzeug(rule: Rule) -> bool:
-    if rule.alias or rule.websocket or rule.redirect_to is not None:
+    if rule.alias or rule.redirect_to is not None:
         return True
     if not rule.map.redirect_defaults:
         return False
@@ -269,7 +279,7 @@ def _walk(
     target: Target | None
     if at == len(parts):
         for target in node.targets:
-            if target.rule.websocket:
+            if target.is_foreign:
                 raise _AskWerkzeug
             if target.methods is None or method in target.methods:
                 return target
@@ -317,7 +327,7 @@ def _walk(
         for target in node.targets:
             if target.rule.strict_slashes:
                 continue
-            if target.rule.websocket:
+            if target.is_foreign:
                 raise _AskWerkzeug
             if target.methods is None or method in target.methods:
                 return target
@@ -328,7 +338,7 @@ def _walk(
 def _end_without_slash(slash: _Node, method: str) -> Target | None:
     """The path lacks the slash its rule ends in: a redirect, or a match if the rule is lenient."""
     for target in slash.targets:
-        if target.rule.websocket:
+        if target.is_foreign:
             raise _AskWerkzeug
         if target.methods is None or method in target.methods:
             if target.rule.strict_slashes:

@@ -12,6 +12,7 @@ from werkzeug.exceptions import HTTPException, default_exceptions
 from werkzeug.utils import cached_property
 
 from . import typing as ft
+from .bridge import is_async
 from .live import Cell, LiveDict, LiveHooks, LiveList, LiveType
 from .packages import get_root_path
 
@@ -46,6 +47,9 @@ _PLANNED: dict[str, Callable[[Cell, Any], Any]] = {
     "before_request_funcs": LiveHooks.of,
     "teardown_request_funcs": LiveHooks.of,
     "url_value_preprocessors": LiveHooks.of,
+    "before_websocket_funcs": LiveHooks.of,
+    "after_websocket_funcs": LiveHooks.of,
+    "teardown_websocket_funcs": LiveHooks.of,
     "teardown_appcontext_funcs": LiveList.of,
     "view_functions": LiveDict.of,
 }
@@ -72,6 +76,18 @@ def _endpoint_from_view_func(view_func: ft.RouteCallable) -> str:
     if view_func is None:
         raise SetupError("A rule without an endpoint needs a view function to be named after.")
     return view_func.__name__
+
+
+def _check_serves_websocket(rule: str, view: Any) -> None:
+    if is_async(view):
+        return
+    code = getattr(view, "__code__", None)
+    place = "" if code is None else f" ({code.co_filename}:{code.co_firstlineno})"
+    raise SetupError(
+        f"The WebSocket view {getattr(view, '__name__', view)!r}{place} for {rule!r} is a plain"
+        " function. A connection lasts, and would keep a thread for as long: write it as"
+        " 'async def', and what blocks in it as 'await asyncio.to_thread(...)'."
+    )
 
 
 class Scaffold(metaclass=LiveType):
@@ -125,6 +141,10 @@ class Scaffold(metaclass=LiveType):
         self.url_value_preprocessors: dict[
             ft.AppOrBlueprintKey, list[ft.URLValuePreprocessorCallable]
         ] = {}
+        # The same for WebSockets, which Flask does not have.
+        self.before_websocket_funcs: dict[ft.AppOrBlueprintKey, list[Callable[[], Any]]] = {}
+        self.after_websocket_funcs: dict[ft.AppOrBlueprintKey, list[Callable[[Any], Any]]] = {}
+        self.teardown_websocket_funcs: dict[ft.AppOrBlueprintKey, list[ft.TeardownCallable]] = {}
         self.url_default_functions: dict[ft.AppOrBlueprintKey, list[ft.URLDefaultCallable]] = (
             defaultdict(list)
         )
@@ -256,6 +276,63 @@ class Scaffold(metaclass=LiveType):
     ) -> None:
         """Route requests for `rule` to `view_func`; what `route` does without a decorator."""
         raise NotImplementedError
+
+    @setupmethod
+    def websocket(self, rule: str, **options: Any) -> Callable[[F], F]:
+        """Decorate the coroutine function that serves WebSocket connections to `rule`.
+
+        It talks to the client through `hipflask.websocket`, or through a parameter annotated
+        `WebSocket`; the connection ends with it. `endpoint` and further options are those of
+        `route`; `methods` has no place here. Raises SetupError for a plain function.
+
+            @app.websocket("/echo")
+            async def echo():
+                async for message in websocket:
+                    await websocket.send(message)
+        """
+
+        def register(view: F) -> F:
+            _check_serves_websocket(rule, view)
+            self.add_url_rule(
+                rule,
+                options.pop("endpoint", None),
+                view,
+                provide_automatic_options=False,
+                methods=("GET",),
+                websocket=True,
+                **options,
+            )
+            return view
+
+        return register
+
+    @setupmethod
+    def before_websocket(self, f: F) -> F:
+        """Call `f` before each WebSocket view.
+
+        What it returns, if not None, is the response that refuses the connection.
+        """
+        self.before_websocket_funcs[None].append(f)
+        return f
+
+    @setupmethod
+    def after_websocket(self, f: F) -> F:
+        """Call `f` when a WebSocket view has ended, last registered first.
+
+        It gets the response that refuses the connection, or None where that was accepted, and
+        returns the response or None.
+        """
+        self.after_websocket_funcs[None].append(f)
+        return f
+
+    @setupmethod
+    def teardown_websocket(self, f: T_teardown) -> T_teardown:
+        """Call `f` when a WebSocket's context is popped, with the exception or None.
+
+        A client that goes away is no exception.
+        """
+        self.teardown_websocket_funcs[None].append(f)
+        return f
 
     @setupmethod
     def endpoint(self, endpoint: str) -> Callable[[F], F]:

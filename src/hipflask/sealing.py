@@ -10,12 +10,14 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Mapping
+from itertools import groupby
 from typing import Any
 
 from werkzeug.exceptions import HTTPException, MethodNotAllowed, NotFound
 from werkzeug.routing import Rule
 
-from . import dispatch
+from . import dispatch, errors
+from .bridge import is_async, sync_to_async
 from .live import Cell
 from .routing import NOT_ALLOWED, AskingMatcher, LiveMap, Matcher, Target, compile_map
 from .sessions import SecureCookieSessionInterface
@@ -25,6 +27,21 @@ from .wrappers import Request, Response
 # Hosts remembered as well-formed (and trusted); past this number each one is checked anew.
 HOSTS_KEPT = 256
 
+# The steps of a request as Flask names them, and what runs for each unless it was replaced.
+STEPS = (
+    ("full_dispatch_request", dispatch.respond, dispatch.respond_async),
+    ("preprocess_request", dispatch.preprocess, dispatch.preprocess_async),
+    ("dispatch_request", dispatch.dispatch, dispatch.dispatch_async),
+    ("finalize_request", dispatch.finish, dispatch.finish_async),
+    ("make_response", dispatch.make, None),
+    ("process_response", dispatch.process, dispatch.process_async),
+    ("handle_user_exception", errors.on_user_error, errors.on_user_error_async),
+    ("handle_http_exception", errors.on_http_error, errors.on_http_error_async),
+    ("handle_exception", errors.on_error, errors.on_error_async),
+    ("do_teardown_request", dispatch.teardown_request, dispatch.teardown_request_async),
+    ("do_teardown_appcontext", dispatch.teardown_app, dispatch.teardown_app_async),
+)
+
 _RESPONSE: Any = Response
 
 
@@ -32,8 +49,8 @@ class Route:
     """One rule with everything that runs around its view, in order."""
 
     __slots__ = (
-        "after", "before", "has_before", "options", "preprocess", "rule",
-        "tears_down", "view",
+        "after", "after_async", "before", "before_async", "has_before", "is_sync", "options",
+        "preprocess", "rule", "streams", "tears_down", "view", "view_async",
     )  # fmt: skip
 
     rule: Rule | None
@@ -41,6 +58,8 @@ class Route:
     view: Callable[..., Any]
     #: Whether an OPTIONS request is answered for the view.
     options: bool
+    #: Whether the view reads the body itself, as it arrives: see `streams.py`.
+    streams: bool
     #: URL value preprocessors, then functions before the view: application first.
     preprocess: tuple[Callable[..., Any], ...]
     before: tuple[Callable[..., Any], ...]
@@ -49,6 +68,12 @@ class Route:
     after: tuple[Callable[..., Any], ...]
     #: Whether `do_teardown_request` has anything to do.
     tears_down: bool
+    #: The same to be awaited; neighbours that are plain functions share a call of the pool.
+    view_async: Callable[..., Any]
+    before_async: tuple[Callable[..., Any], ...]
+    after_async: tuple[Callable[..., Any], ...]
+    #: Whether all of it is plain functions, so that the whole request may run in the pool.
+    is_sync: bool
 
 
 class Plan:
@@ -67,19 +92,22 @@ class Plan:
         # By identity, as Werkzeug's rules have no hash; a route keeps its rule alive.
         self._routes: dict[int, Route] = {}
 
-        self.respond = self._step(app, "full_dispatch_request", dispatch.respond)
-        self.preprocess = self._step(app, "preprocess_request", dispatch.preprocess)
-        self.dispatch = self._step(app, "dispatch_request", dispatch.dispatch)
-        self.finish = self._step(app, "finalize_request", dispatch.finish)
-        self.make = self._step(app, "make_response", dispatch.make)
-        self.process = self._step(app, "process_response", dispatch.process)
-        self.on_user_error = self._step(app, "handle_user_exception", dispatch.on_user_error)
-        self.on_http_error = self._step(app, "handle_http_exception", dispatch.on_http_error)
-        self.on_error = self._step(app, "handle_exception", dispatch.on_error)
-        self.teardown_request = self._step(app, "do_teardown_request", dispatch.teardown_request)
+        for name, ours, ours_async in STEPS:
+            setattr(self, ours.__name__, self._step(app, name, ours))
+            if ours_async is not None:
+                setattr(self, ours_async.__name__, self._step_async(app, name, ours_async))
         self.processes = "process_response" in own
         self.makes_app_contexts = "app_context" in own
         self.closes_request = app.request_class.close is not Request.close
+        #: Whether contexts or requests are made by code that wants a WSGI environ.
+        self.makes_contexts = "request_context" in own
+        #: Whether somebody put WSGI middleware around the application.
+        self.has_chain = "wsgi_app" in own or "__call__" in own
+        self._request_class = app.request_class
+        self.is_bare_request = (
+            app.request_class.__init__ is Request.__init__
+            and app.request_class.__new__ is object.__new__
+        )
         self.tears_down_app = bool(app.teardown_appcontext_funcs) or (
             "do_teardown_appcontext" in own
         )
@@ -91,6 +119,8 @@ class Plan:
         plainly = getattr(app.json, "answers_plainly", None)
         self.dumps_json = plainly is not None and plainly()
         self.unmatched = self._make_route(None, None)
+        #: The same for WebSockets, made for the first of them: see `websockets.py`.
+        self.sockets: Any = None
 
     def _matcher(self, app: Application) -> Matcher:
         url_map = app.url_map
@@ -110,10 +140,29 @@ class Plan:
             return lambda ctx, *args: getattr(ctx.app, name)(ctx, *args)
         return lambda ctx, *args: getattr(ctx.app, name)(*args)
 
+    def _step_async(
+        self, app: Application, name: str, ours: Callable[..., Any]
+    ) -> Callable[..., Any]:
+        """The same to be awaited; a plain method that was put there runs in the pool."""
+        if name not in self._own:
+            return ours
+        step = self._step(app, name, ours)
+        return step if is_async(getattr(app, name)) else sync_to_async(step)
+
     def remember_host(self, host: str | None) -> None:
         """The host passed Werkzeug's checks; the next request to it is matched by the plan."""
         if not self._asks and len(self.hosts) < HOSTS_KEPT:
             self.hosts.add(host)
+
+    def request_of(self, exchange: Any) -> Request:
+        """The request of an exchange of ASGI or RSGI."""
+        if not self.is_bare_request:
+            made: Request = self._request_class(exchange.environ(None))
+            made._exchange = exchange
+            return made
+        request: Request = object.__new__(self._request_class)
+        request._exchange = exchange
+        return request
 
     def refusal(self, found: Any, detail: Any) -> HTTPException:
         """The exception for a path, or a method of it, that no rule takes."""
@@ -139,17 +188,26 @@ class Plan:
         preprocessors, before, after, teardown, views, ensure_sync = self._app_data
         scopes = _scopes(endpoint)
         outside_in = scopes[::-1]
+        view = views[endpoint] if endpoint in views else _missing_view(endpoint)
+        befores = _chain(before, outside_in)
+        afters = tuple(f for scope in scopes for f in reversed(after.get(scope, ())))
         route = Route()
         route.rule = rule
         route.options = bool(getattr(rule, "provide_automatic_options", False))
-        route.view = ensure_sync(views[endpoint]) if endpoint in views else _missing_view(endpoint)
+        route.streams = getattr(view, "streams_body", False)
+        route.view = ensure_sync(view)
+        route.view_async = view if is_async(view) else sync_to_async(view)
         route.preprocess = _chain(preprocessors, outside_in)
-        route.before = tuple(map(ensure_sync, _chain(before, outside_in)))
+        route.before = tuple(map(ensure_sync, befores))
+        route.before_async = _awaitable(befores, _first_answer)
         route.has_before = bool(
             route.preprocess or route.before or "preprocess_request" in self._own
         )
-        route.after = tuple(
-            ensure_sync(f) for scope in scopes for f in reversed(after.get(scope, ()))
+        route.after = tuple(map(ensure_sync, afters))
+        route.after_async = _awaitable(afters, _through_all)
+        # Without a rule there is no view to wait for.
+        route.is_sync = not any(map(is_async, (*befores, *afters, view))) and bool(
+            rule is not None or befores or afters
         )
         route.tears_down = "do_teardown_request" in self._own or any(
             teardown.get(scope) for scope in scopes
@@ -169,6 +227,37 @@ def _scopes(endpoint: Any) -> tuple[str | None, ...]:
 
 def _chain(hooks: Mapping[Any, Any], scopes: tuple[str | None, ...]) -> tuple[Any, ...]:
     return tuple(hook for scope in scopes for hook in hooks.get(scope, ()))
+
+
+def _awaitable(
+    hooks: tuple[Callable[..., Any], ...], together: Callable[..., Any]
+) -> tuple[Callable[..., Any], ...]:
+    """The hooks as coroutine functions; `together` makes one of neighbouring plain ones."""
+    made: list[Callable[..., Any]] = []
+    for runs_on_loop, neighbours in groupby(hooks, is_async):
+        group = tuple(neighbours)
+        made.extend(group if runs_on_loop else [sync_to_async(together(group))])
+    return tuple(made)
+
+
+def _first_answer(hooks: tuple[Callable[..., Any], ...]) -> Callable[[], Any]:
+    def run() -> Any:
+        for hook in hooks:
+            answer = hook()
+            if answer is not None:
+                return answer
+        return None
+
+    return run
+
+
+def _through_all(hooks: tuple[Callable[..., Any], ...]) -> Callable[[Any], Any]:
+    def run(response: Any) -> Any:
+        for hook in hooks:
+            response = hook(response)
+        return response
+
+    return run
 
 
 def _missing_view(endpoint: Any) -> Callable[..., Any]:

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import io
 import typing as t
 from contextlib import ExitStack
 from contextvars import Context, copy_context
 from functools import update_wrapper
 
+from werkzeug.exceptions import ClientDisconnected, LengthRequired
+
+from .bridge import async_to_sync
 from .globals import _cv_app, _cv_current, _cv_request
 
 
@@ -78,6 +82,150 @@ class _ContextStream(t.Iterator[t.Any]):
             space.run(_tear_down, self._frame, error)
 
 
+class AsyncBody:
+    """A body made by an async iterator: `async for` on the loop, `for` in a plain thread.
+
+    Pieces are bytes; text is encoded. Plain iteration runs each step on the thread's own
+    loop, which is how a WSGI server gets it.
+    """
+
+    #: Called when the body is closed.
+    closing: t.Any = ()
+
+    def __init__(self, source: t.Any) -> None:
+        self._source = source
+        self._steps: t.Any = None
+
+    def __aiter__(self) -> AsyncBody:
+        if self._steps is None:
+            self._steps = aiter(self._source)
+        return self
+
+    async def __anext__(self) -> bytes:
+        piece = await anext(self._steps)
+        return piece.encode() if isinstance(piece, str) else bytes(piece)
+
+    async def aclose(self) -> None:
+        """Close the iterator, then call what was to be called at the end."""
+        closing, self.closing = self.closing, ()
+        try:
+            close = getattr(self._source, "aclose", None)
+            if close is not None:
+                await close()
+        finally:
+            for function in closing:
+                function()
+
+    def __iter__(self) -> t.Iterator[bytes]:
+        self.__aiter__()
+        step = async_to_sync(self._step)
+        while (piece := step()) is not None:
+            yield piece
+
+    async def _step(self) -> bytes | None:
+        try:
+            return await self.__anext__()
+        except StopAsyncIteration:
+            return None
+
+    def close(self) -> None:
+        """`aclose` in a plain thread; a WSGI server's call."""
+        async_to_sync(self.aclose)()
+
+
+class _AsyncContextStream:
+    """`_ContextStream` over an async iterator: each step is a task in the stream's Context."""
+
+    _space: Context | None = None
+    _done = False
+
+    def __init__(self, source: t.Any, frame: _StreamFrame) -> None:
+        self._source = source
+        self._frame = frame
+
+    def __aiter__(self) -> _AsyncContextStream:
+        return self
+
+    async def __anext__(self) -> t.Any:
+        if self._done:
+            raise StopAsyncIteration
+        if self._space is None:
+            self._space = copy_context()
+            self._space.run(_cv_current.set, self._frame)
+        try:
+            found, piece = await self._task(self._step())
+        except BaseException as error:
+            await self._finish(error)
+            raise
+        if not found:
+            await self._finish(None)
+            raise StopAsyncIteration
+        return piece
+
+    async def _step(self) -> tuple[bool, t.Any]:
+        # A task cannot end with StopAsyncIteration and tell it from a failure.
+        try:
+            return True, await anext(self._source)
+        except StopAsyncIteration:
+            return False, None
+
+    def _task(self, coroutine: t.Any) -> t.Any:
+        import asyncio  # who comes here runs on a loop
+
+        return asyncio.get_running_loop().create_task(coroutine, context=self._space)
+
+    async def aclose(self) -> None:
+        """Close the source and tear down, as if the client had gone away."""
+        if self._done:
+            return
+        if self._space is None:
+            self._done = True
+            await self._source.aclose()
+        else:
+            await self._finish(GeneratorExit())
+
+    async def _finish(self, error: BaseException | None) -> None:
+        if self._done:
+            return
+        self._done = True
+        await self._task(self._end(error))
+
+    async def _end(self, error: BaseException | None) -> None:
+        try:
+            close = getattr(self._source, "aclose", None)
+            if close is not None:
+                await close()
+        finally:
+            _tear_down(self._frame, error)
+
+
+class ChunkedInput(io.RawIOBase):
+    """A WSGI server's input for a chunked body.
+
+    Whatever it raises for a body that is cut or out of form becomes ClientDisconnected, a
+    400: gunicorn raises classes of its own there, which would be a 500. Raises LengthRequired
+    under Granian's WSGI, where a cut body ends like a whole one.
+    """
+
+    def __init__(self, environ: dict[str, t.Any]) -> None:
+        if environ.get("SERVER_SOFTWARE", "").lower().startswith("granian"):
+            raise LengthRequired("This server cannot tell whether a chunked body is whole.")
+        self._file = environ["wsgi.input"]
+
+    def readable(self) -> bool:
+        """True."""
+        return True
+
+    def readinto(self, buffer: t.Any) -> int:
+        """Fill the buffer; returns the number of bytes, 0 at the end."""
+        try:
+            piece = self._file.read(len(buffer))
+        except Exception as error:
+            raise ClientDisconnected() from error
+        buffer[: len(piece)] = piece
+        return len(piece)
+
+
 def _close(source: t.Any) -> None:
     close = getattr(source, "close", None)
     if close is not None:
@@ -131,8 +279,11 @@ def stream_with_context(
                     yield f"{name}\\n"
             return stream_with_context(rows())
     """
+    is_async = hasattr(generator_or_function, "__anext__")
     try:
-        source = iter(generator_or_function)  # type: ignore[arg-type]  # asked, not assumed
+        source: t.Any = (
+            generator_or_function if is_async else iter(generator_or_function)  # type: ignore[arg-type]  # asked, not assumed
+        )
     except TypeError:
         if callable(generator_or_function):
             return _wrap_generator_function(generator_or_function)
@@ -146,7 +297,10 @@ def stream_with_context(
             "'stream_with_context' was called while no request context is active: call it"
             " inside a view, so that it knows which request the stream belongs to."
         )
-    return _ContextStream(source, _StreamFrame(_cv_app.get(), request_context))
+    frame = _StreamFrame(_cv_app.get(), request_context)
+    if is_async:
+        return _AsyncContextStream(source, frame)  # type: ignore[return-value]  # as it was given
+    return _ContextStream(source, frame)
 
 
 def _wrap_generator_function(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import typing as t
 from collections.abc import Mapping
 from contextlib import ExitStack, closing, contextmanager
@@ -13,19 +14,24 @@ from urllib.parse import urlsplit
 import werkzeug.test
 from werkzeug.test import Client
 from werkzeug.wrappers import Request as BaseRequest
+from werkzeug.wsgi import get_current_url
 
 from .globals import _cv_current
 from .sessions import SessionMixin
 
 if t.TYPE_CHECKING:
     from _typeshed.wsgi import WSGIEnvironment
+    from werkzeug.datastructures import Headers
     from werkzeug.test import TestResponse
 
     from .app import Flask
     from .clirunner import FlaskCliRunner as FlaskCliRunner
+    from .socketclient import Handshake
 
 # Werkzeug's key, in an environ, for whom to tell of each context that ends.
 _REPORT_KEY = "werkzeug.debug.preserve_context"
+
+_DOORS = ("wsgi", "asgi", "rsgi")
 
 
 def __getattr__(name: str) -> t.Any:
@@ -94,6 +100,16 @@ class FlaskClient(Client):
         with app.test_client() as client:
             client.post("/login", data={"name": "ada"})
             assert session["name"] == "ada"
+
+    `door` chooses the front-end that requests go through, by default the one named by the
+    environment variable HIPFLASK_TEST_DOOR, else "wsgi". "asgi" and "rsgi" run the
+    application on an event loop in a thread of its own, with the caller's context variables:
+    what a request sets in a context variable is not set for the caller afterwards. Of an
+    environ such a door passes on what a server would: keys that no protocol has (of
+    `environ_base`, `environ_overrides`, `errors_stream`), a status line's own words, and for
+    "rsgi" the root path do not arrive. A stream that fails there is logged and cut short, as
+    behind a server, where "wsgi" raises its exception. An application context that a
+    replaced `app_context` made is not preserved.
     """
 
     preserve_context = False
@@ -101,7 +117,13 @@ class FlaskClient(Client):
 
     application: Flask
 
+    door: str
+    """The front-end that requests go through: "wsgi", "asgi" or "rsgi"."""
+
     def __init__(self, *args: t.Any, **kwargs: t.Any) -> None:
+        self.door = kwargs.pop("door", None) or os.environ.get("HIPFLASK_TEST_DOOR") or "wsgi"
+        if self.door not in _DOORS:
+            raise ValueError(f"There is no door {self.door!r}: choose one of {', '.join(_DOORS)}.")
         self.environ_base: dict[str, t.Any] = {
             "HTTP_USER_AGENT": _user_agent(),
             "REMOTE_ADDR": "127.0.0.1",
@@ -171,6 +193,48 @@ class FlaskClient(Client):
         self._revive()
         return answer
 
+    def run_wsgi_app(
+        self, environ: WSGIEnvironment, buffered: bool = False
+    ) -> tuple[t.Iterable[bytes], str, Headers]:
+        """Send one request through the door, with the cookies kept; `open` calls it."""
+        if self.door == "wsgi":
+            return super().run_wsgi_app(environ, buffered)
+        from .doors import ring  # who tests through WSGI does not pay for asyncio
+
+        self._add_cookies_to_wsgi(environ)
+        body, status, headers = ring(self.application, self.door, environ)
+        url = urlsplit(get_current_url(environ))
+        self._update_cookies_from_response(
+            url.hostname or "localhost", url.path, headers.getlist("Set-Cookie")
+        )
+        if not buffered:
+            body.look_ahead()  # what it raises is raised here, as under WSGI
+            return body, status, headers
+        with closing(body):
+            return list(body), status, headers
+
+    def websocket(
+        self, path: str, *, subprotocols: t.Sequence[str] = (), **kwargs: t.Any
+    ) -> Handshake:
+        """Open a WebSocket, in `with` or `async with`; it goes through the ASGI door.
+
+        Further arguments (`headers`, `query_string`, `base_url`...) are those of
+        `EnvironBuilder`. The client's cookies are sent.
+
+            with client.websocket("/echo") as socket:
+                socket.send("hello")
+                assert socket.receive() == "hello"
+        """
+        from .socketclient import Handshake, scope_of  # as for `doors`
+
+        base = self._over_base(kwargs.pop("environ_base", None))
+        with closing(
+            EnvironBuilder(self.application, path, environ_base=base, **kwargs)
+        ) as builder:
+            environ = builder.get_environ()
+        self._add_cookies_to_wsgi(environ)
+        return Handshake(self.application, scope_of(environ, tuple(subprotocols)))
+
     def _request_for(self, args: tuple[t.Any, ...], kwargs: dict[str, t.Any]) -> BaseRequest:
         """Return what to send: a request given whole, else one built from the arguments."""
         match args:
@@ -232,3 +296,136 @@ def _user_agent() -> str:
     from importlib import metadata  # deferred: slow, and once is enough
 
     return f"Werkzeug/{metadata.version('werkzeug')}"
+
+
+class AsyncFlaskClient:
+    """The test client for async tests: each request is awaited, on the test's own loop.
+
+    The application runs on the loop of the test, so that both share what belongs to a loop:
+    clients, locks, database pools. Takes the arguments of `FlaskClient`, "asgi" being the
+    default door; `get`, `post` and the other methods take what they take there. Cookies are
+    kept from one request to the next, requests may run at the same time, and cancelling one
+    closes its connection. With `buffered=False` the response comes with its first piece and
+    is read by `async for`; leaving early closes the connection, as `aclose` does.
+
+    A request's contexts are not kept: they were another task's.
+
+        client = app.async_test_client()
+        response = await client.post("/rooms", json={"name": "attic"})
+        assert response.status_code == 201
+    """
+
+    def __init__(self, *args: t.Any, **kwargs: t.Any) -> None:
+        self._client = FlaskClient(*args, **kwargs)
+        if "door" not in kwargs and self._client.door == "wsgi":
+            self._client.door = "asgi"
+        kind = self._client.response_wrapper
+        self._client.response_wrapper = type("AsyncTestResponse", (_AsyncPieces, kind), {})
+
+    @property
+    def door(self) -> str:
+        """The front-end that requests go through."""
+        return self._client.door
+
+    @property
+    def environ_base(self) -> dict[str, t.Any]:
+        """What goes into every request, in a WSGI environ's terms."""
+        return self._client.environ_base
+
+    def session_transaction(self, *args: t.Any, **kwargs: t.Any) -> t.ContextManager[SessionMixin]:
+        """Open the session and save it at the end; see `FlaskClient.session_transaction`."""
+        return self._client.session_transaction(*args, **kwargs)
+
+    def get_cookie(self, *args: t.Any, **kwargs: t.Any) -> t.Any:
+        """A kept cookie or None; see Werkzeug's `Client.get_cookie`."""
+        return self._client.get_cookie(*args, **kwargs)
+
+    def set_cookie(self, *args: t.Any, **kwargs: t.Any) -> None:
+        """Keep a cookie; see Werkzeug's `Client.set_cookie`."""
+        self._client.set_cookie(*args, **kwargs)
+
+    def delete_cookie(self, *args: t.Any, **kwargs: t.Any) -> None:
+        """Forget a cookie; see Werkzeug's `Client.delete_cookie`."""
+        self._client.delete_cookie(*args, **kwargs)
+
+    def websocket(
+        self, path: str, *, subprotocols: t.Sequence[str] = (), **kwargs: t.Any
+    ) -> Handshake:
+        """Open a WebSocket, in `async with`; see `FlaskClient.websocket`."""
+        return self._client.websocket(path, subprotocols=subprotocols, **kwargs)
+
+    async def open(self, *args: t.Any, buffered: bool = True, **kwargs: t.Any) -> t.Any:
+        """Send a request and return its response; see `FlaskClient.open`."""
+        import asyncio
+
+        from .doors import Talk, on_loop  # who tests plainly does not pay for asyncio
+
+        talks: list[Talk] = []
+        token = on_loop.set((asyncio.get_running_loop(), talks))
+        try:
+            work = asyncio.ensure_future(
+                asyncio.to_thread(self._client.open, *args, buffered=buffered, **kwargs)
+            )
+        finally:
+            on_loop.reset(token)
+        try:
+            return await asyncio.shield(work)
+        except asyncio.CancelledError:
+            for talk in talks:
+                talk.leave()
+            # Whatever the application makes of it, its own task has ended when we do.
+            await asyncio.wait([work])
+            if not work.cancelled():
+                work.exception()
+            raise
+
+    async def get(self, *args: t.Any, **kwargs: t.Any) -> t.Any:
+        """Send a GET request."""
+        return await self.open(*args, **kwargs, method="GET")
+
+    async def post(self, *args: t.Any, **kwargs: t.Any) -> t.Any:
+        """Send a POST request."""
+        return await self.open(*args, **kwargs, method="POST")
+
+    async def put(self, *args: t.Any, **kwargs: t.Any) -> t.Any:
+        """Send a PUT request."""
+        return await self.open(*args, **kwargs, method="PUT")
+
+    async def patch(self, *args: t.Any, **kwargs: t.Any) -> t.Any:
+        """Send a PATCH request."""
+        return await self.open(*args, **kwargs, method="PATCH")
+
+    async def delete(self, *args: t.Any, **kwargs: t.Any) -> t.Any:
+        """Send a DELETE request."""
+        return await self.open(*args, **kwargs, method="DELETE")
+
+    async def head(self, *args: t.Any, **kwargs: t.Any) -> t.Any:
+        """Send a HEAD request."""
+        return await self.open(*args, **kwargs, method="HEAD")
+
+    async def options(self, *args: t.Any, **kwargs: t.Any) -> t.Any:
+        """Send an OPTIONS request."""
+        return await self.open(*args, **kwargs, method="OPTIONS")
+
+
+class _AsyncPieces:
+    """Mixin for the async client's responses: the body as an async iterator."""
+
+    close: t.Callable[[], None]
+    iter_encoded: t.Callable[[], t.Iterator[bytes]]
+
+    async def __aiter__(self) -> t.AsyncIterator[bytes]:
+        import asyncio
+
+        pieces = iter(self.iter_encoded())
+        try:
+            while (piece := await asyncio.to_thread(next, pieces, None)) is not None:
+                yield piece
+        finally:
+            await self.aclose()
+
+    async def aclose(self) -> None:
+        """Close the response, and its connection if more was to come."""
+        import asyncio
+
+        await asyncio.to_thread(self.close)

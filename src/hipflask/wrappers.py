@@ -8,6 +8,7 @@ and content type, and a `Headers` object exists only once somebody looks at it.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable
 from typing import Any, Generic, TypeVar, overload
 from urllib.parse import parse_qsl
@@ -23,6 +24,7 @@ from werkzeug.wsgi import ClosingIterator, get_input_stream
 
 from . import json
 from .globals import _cv_app
+from .streaming import AsyncBody
 from .typing import Environ, StartResponse, WSGIBody
 
 V = TypeVar("V")
@@ -93,6 +95,36 @@ def _limit(key: str, fallback: int | None) -> Any:
     return property(read, write, doc=f"Limit of this request; `{key}` of the config if not set.")
 
 
+# The fields that routing, sessions and forms look at, with their keys in an environ.
+_environ_keys = {"host": "HTTP_HOST", "cookie": "HTTP_COOKIE", "upgrade": "HTTP_UPGRADE"}
+
+
+def _part(name: str, of_environ: Callable[[Environ], Any]) -> Any:
+    """A part read from the door's exchange, or under WSGI from the environ."""
+
+    def read(request: Request) -> Any:
+        exchange = request._exchange
+        return of_environ(request.environ) if exchange is None else getattr(exchange, name)
+
+    return lazy(read)
+
+
+def _path_of(request: Request) -> Any:
+    exchange = request._exchange
+    return _decode(request.environ.get("PATH_INFO") or "") if exchange is None else exchange.path
+
+
+def _server_of(environ: Environ) -> tuple[str, int | None] | None:
+    """The address of the server as (host, port); (path, None) for a unix socket."""
+    name = environ.get("SERVER_NAME")
+    if name is None:
+        return None
+    try:
+        return name, int(environ.get("SERVER_PORT"))  # type: ignore[arg-type]
+    except (TypeError, ValueError):
+        return name, None
+
+
 class Request(RequestBase):
     """The HTTP request being handled.
 
@@ -118,6 +150,10 @@ class Request(RequestBase):
     _max_form_parts: int | None = None
     _form_bytes: bytes | None = None
 
+    # Under ASGI and RSGI the front-end's view of the request; None under WSGI, where the
+    # environ is all there is.
+    _exchange: Any = None
+
     def __init__(
         self, environ: Environ, populate_request: bool = True, shallow: bool = False
     ) -> None:
@@ -127,28 +163,30 @@ class Request(RequestBase):
         elif populate_request:
             environ["werkzeug.request"] = self
 
-    # The parts Werkzeug's constructor would have made.
-    method: Any = lazy(lambda self: self.environ.get("REQUEST_METHOD", "GET").upper())
-    scheme: Any = lazy(lambda self: self.environ.get("wsgi.url_scheme", "http"))
-    root_path: Any = lazy(lambda self: _decode(self.environ.get("SCRIPT_NAME") or "").rstrip("/"))
-    path: Any = lazy(lambda self: "/" + _decode(self.environ.get("PATH_INFO") or "").lstrip("/"))
-    query_string: Any = lazy(lambda self: self.environ.get("QUERY_STRING", "").encode("latin-1"))
-    headers: Any = lazy(lambda self: EnvironHeaders(self.environ))
-    remote_addr: Any = lazy(lambda self: self.environ.get("REMOTE_ADDR"))
+    #: A WSGI environ, on every door; made when first asked for where the door has none.
+    environ: Any = lazy(lambda self: self._exchange.environ(self))
 
-    @lazy
-    def server(self) -> tuple[str, int | None] | None:
-        """The address of the server as (host, port); (path, None) for a unix socket."""
-        name = self.environ.get("SERVER_NAME")
-        if name is None:
-            return None
-        try:
-            return name, int(self.environ.get("SERVER_PORT"))  # type: ignore[arg-type]
-        except (TypeError, ValueError):
-            return name, None
+    # The parts Werkzeug's constructor would have made.
+    method: Any = _part("method", lambda env: env.get("REQUEST_METHOD", "GET").upper())
+    scheme: Any = _part("scheme", lambda env: env.get("wsgi.url_scheme", "http"))
+    root_path: Any = _part(
+        "root_path", lambda env: _decode(env.get("SCRIPT_NAME") or "").rstrip("/")
+    )
+    path: Any = lazy(lambda self: "/" + _path_of(self).lstrip("/"))
+    query_string: Any = _part(
+        "query_string", lambda env: env.get("QUERY_STRING", "").encode("latin-1")
+    )
+    headers: Any = _part("joined_headers", lambda env: EnvironHeaders(env))
+    remote_addr: Any = _part("remote_addr", lambda env: env.get("REMOTE_ADDR"))
+    server: Any = _part("server", _server_of)
 
     def line(self) -> tuple[str, str]:
         """The method and path to match, the path "" where the environ's is empty."""
+        if self._exchange is not None:
+            path = self._exchange.path
+            if path[:1] != "/" or path[:2] == "//":
+                path = "/" + path.lstrip("/") if path else ""
+            return self._exchange.method, path
         environ = self.environ
         path = environ.get("PATH_INFO", "/")
         if not path.isascii():
@@ -156,6 +194,14 @@ class Request(RequestBase):
         if not path.startswith("/") or path.startswith("//"):
             path = "/" + path.lstrip("/") if path else ""
         return environ["REQUEST_METHOD"].upper(), path
+
+    def header(self, name: str) -> str | None:
+        """The field "host", "cookie" or "upgrade" as sent; no other part is made for it."""
+        if self._exchange is not None:
+            value: str | None = self._exchange.header(name)
+            return value
+        value = self.environ.get(_environ_keys[name])
+        return value
 
     max_content_length: Any = _limit("MAX_CONTENT_LENGTH", None)
     max_form_memory_size: Any = _limit("MAX_FORM_MEMORY_SIZE", 500_000)
@@ -235,6 +281,8 @@ class Request(RequestBase):
             raise RuntimeError(
                 "This request was made with shallow=True: its body belongs to somebody else."
             )
+        if self._exchange is not None:
+            return self._exchange.stream(self)
         environ = self.environ
         if (
             "wsgi.input_terminated" in environ
@@ -244,7 +292,34 @@ class Request(RequestBase):
             # A server's word that the stream ends is true of a cut body as well.
             environ = dict(environ)
             del environ["wsgi.input_terminated"]
+        elif "HTTP_TRANSFER_ENCODING" in environ and not environ.get("CONTENT_LENGTH"):
+            from .streaming import ChunkedInput  # no usual request needs it
+
+            environ = {**environ, "wsgi.input": ChunkedInput(environ)}
         return get_input_stream(environ, max_content_length=self.max_content_length)
+
+    @lazy
+    def body_stream(self) -> Any:
+        """The body in chunks: `async for` in an async view, `for` in a plain one.
+
+        In a view marked `@streams_body` they come as the client sends them.
+        """
+        from .streams import BodyStream  # who takes the body whole does not pay for it
+
+        return BodyStream(self)
+
+    @property
+    def last_event_id(self) -> str | None:
+        """The id of the last event that an EventSource got, when it comes back; else None."""
+        value: str | None = self.headers.get("Last-Event-ID")
+        return value
+
+    @property
+    def want_form_data_parsed(self) -> bool:
+        """Whether the request says what its body is."""
+        if self._exchange is not None:
+            return bool(self._exchange.header("content-type"))
+        return bool(self.environ.get("CONTENT_TYPE"))
 
     def get_data(
         self, cache: bool = True, as_text: bool = False, parse_form_data: bool = False
@@ -389,6 +464,8 @@ class Response(ResponseBase):
         if isinstance(response, (str, bytes, bytearray)):
             self.set_data(response)  # type: ignore[arg-type]
         else:
+            if hasattr(response, "__aiter__") and not hasattr(response, "__iter__"):
+                response = AsyncBody(response)
             self.response = [] if response is None else response
             self._measures = False
 
@@ -459,12 +536,28 @@ class Response(ResponseBase):
         body: Any = self.response
         made = self.__dict__
         if not self._sends_plainly or not _is_one_piece(body):
+            if type(body) is AsyncBody and len(environ) == 1:
+                return self._async_parts(environ, body)
             return self.get_wsgi_response(environ)
         code = self._status_code
         if "headers" in made or "_on_close" in made or code < 200 or code == 204 or code == 304:
             return self._looked_at_parts(environ, body)
         fields = [self._type_field(), ("Content-Length", str(len(body[0])))]
         return [] if environ["REQUEST_METHOD"] == "HEAD" else body, self._status, fields
+
+    def _async_parts(
+        self, environ: Environ, body: AsyncBody
+    ) -> tuple[Any, str, list[tuple[str, str]]]:
+        """`parts` with an async body, for a door that has no more of an environ than the method.
+
+        The others, WSGI servers among them, iterate over such a body as over any.
+        """
+        sent: Any
+        sent, status, fields = self.get_wsgi_response(environ)
+        if environ["REQUEST_METHOD"] != "HEAD" and self._status_code not in (204, 304):
+            body.closing = self._on_close
+            sent = body
+        return sent, status, fields
 
     def _type_field(self) -> tuple[str, str]:
         kind = self._own_type
@@ -497,6 +590,71 @@ class Response(ResponseBase):
         body, status, fields = self.parts(environ)
         start_response(status, fields)
         return body
+
+
+class Unsendable(Exception):
+    """The response is not one that HTTP can carry as the view made it."""
+
+
+# RFC 9110, 5.6.2 and 5.5
+_TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
+_BAD_IN_VALUE = re.compile(r"[^\t\x20-\x7e\x80-\xff]").search
+# Names of fields found to be well-formed, as spelled: which are in use is soon known.
+_field_names: dict[str, str] = {}
+# The server's own business: what it finds in a response it would believe.
+_NOT_OURS = frozenset(("transfer-encoding", "keep-alive", "upgrade", "te", "proxy-connection"))
+
+
+def checked_fields(
+    method: str, status: str, fields: list[tuple[str, str]], body: Any
+) -> tuple[int, list[tuple[str, str]], int | None]:
+    """The status code, the fields and the length of the body that may be sent.
+
+    The length is None where nothing is to be compared with it. Raises Unsendable for what a
+    server might choke on: a status, a name or a value out of form, a body of another length
+    than declared.
+    """
+    digits, _, _ = status.partition(" ")
+    if not (len(digits) == 3 and digits.isascii() and digits.isdigit() and digits >= "200"):
+        raise Unsendable(f"{status!r} is no final status code (200 to 999)")
+    declared: int | None = None
+    is_clean = True
+    for name, value in fields:
+        known = _field_names.get(name)
+        if known is None:
+            known = _field_name(name)
+            is_clean = is_clean and known not in _NOT_OURS
+        if _BAD_IN_VALUE(value):
+            raise Unsendable(f"the header field {name!r} has the value {value!r}")
+        if known == "content-length":
+            if not (value.isascii() and value.isdigit() and len(value) < 19) or (
+                declared is not None and declared != int(value)
+            ):
+                raise Unsendable(f"the header field {name!r} has the value {value!r}")
+            declared = int(value)
+    if not is_clean:
+        fields = [field for field in fields if field[0].lower() not in _NOT_OURS]
+    code = int(digits)
+    if method == "HEAD" or code == 204 or code == 304:
+        return code, fields, None
+    is_left_out = declared is not None and (type(body) is not list or not any(body))
+    if is_left_out and any(name.lower() == "x-sendfile" for name, _ in fields):
+        # The proxy in front sends the file, and says its length itself.
+        return code, [f for f in fields if f[0].lower() != "content-length"], None
+    if declared is not None and type(body) is list and sum(map(len, body)) != declared:
+        raise Unsendable(
+            f"the body has {sum(map(len, body))} bytes and a Content-Length of {declared}"
+        )
+    return code, fields, declared
+
+
+def _field_name(name: str) -> str:
+    if not _TOKEN.fullmatch(name):
+        raise Unsendable(f"{name!r} is no name of a header field")
+    known = name.lower()
+    if known not in _NOT_OURS and len(_field_names) < TYPES_KEPT:
+        _field_names[name] = known
+    return known
 
 
 def _is_one_piece(body: Any) -> bool:

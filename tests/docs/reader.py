@@ -35,11 +35,12 @@ SERVERS = (
     ("flask", "run", "127.0.0.1:5000", ("--port", "-p")),
     ("hipflask", "serve", "127.0.0.1:8000", ("--bind", "-b")),
     ("gunicorn", "gunicorn", "127.0.0.1:8000", ("--bind", "-b")),
+    ("uvicorn", "uvicorn", "127.0.0.1:8000", ("--port",)),
     ("examples.demo", "examples.demo", "127.0.0.1:8000", ("--bind",)),
 )
 
 # What makes it a command like any other: it ends by itself.
-_NOT_SERVING = {"--help", "||", "|"}
+_NOT_SERVING = {"--help", "--check", "||", "|"}
 
 # Runs a list of [line, text, whether it is a session with >>>] in one namespace.
 PIECES = """

@@ -8,9 +8,11 @@ import click
 
 from hipflask.helpers import get_debug_flag
 
+from .configured import ConfiguredCommand
 from .options import (
     CertParamType,
     SeparatedPathType,
+    app_option,
     debug_option,
     is_child_of_reloader,
     join_cert_and_key,
@@ -18,6 +20,9 @@ from .options import (
 from .script import ScriptInfo, check_app_exists, pass_script_info
 
 DEFAULT_BIND = "127.0.0.1:8000"
+# A decorator of Click's.
+Decorator = t.Callable[[t.Callable[..., t.Any]], t.Callable[..., t.Any]]
+_INTERFACES = click.Choice(["rsgi", "asgi", "wsgi"])
 
 
 def show_server_banner(debug: bool, app_import_path: str | None) -> None:
@@ -76,6 +81,13 @@ def show_server_banner(debug: bool, app_import_path: str | None) -> None:
     type=SeparatedPathType(),
     help="Shell patterns of files whose changes cause no reload, separated as in PATH.",
 )
+@click.option(
+    "--interface",
+    type=_INTERFACES,
+    default="rsgi",
+    show_default=True,
+    help="The protocol between server and app.",
+)
 @pass_script_info
 def run_command(
     info: ScriptInfo,
@@ -87,6 +99,7 @@ def run_command(
     cert: t.Any,
     extra_files: list[str] | None,
     exclude_patterns: list[str] | None,
+    interface: str,
 ) -> None:
     """Serve the app on this machine while you develop it.
 
@@ -114,6 +127,7 @@ def run_command(
         ssl_context=cert,
         extra_files=extra_files,
         exclude_patterns=exclude_patterns,
+        interface=interface,
     )
 
 
@@ -145,7 +159,37 @@ def _check_bind(
         raise click.BadParameter(str(error), ctx, param) from None
 
 
-@click.command("serve", short_help="Serve the app in production.")
+def _seconds(default: float, *names: str, text: str) -> Decorator:
+    return click.option(
+        *names,
+        type=click.FloatRange(min=0),
+        default=default,
+        show_default=True,
+        metavar="SECONDS",
+        help=text,
+    )
+
+
+def _probe_path(ctx: click.Context, param: click.Parameter, value: str) -> str:
+    if value == "off":
+        return ""
+    if not value.startswith("/"):
+        raise click.BadParameter(f"{value!r} is neither a path such as '/livez' nor 'off'.")
+    return value
+
+
+def _probe(name: str, text: str) -> Decorator:
+    return click.option(
+        f"--{name}",
+        default=f"/{name}",
+        show_default=True,
+        metavar="PATH",
+        callback=_probe_path,
+        help=f"{text}; 'off' for none. A route of the app with that path goes before.",
+    )
+
+
+@click.command("serve", cls=ConfiguredCommand, short_help="Serve the app in production.")
 @click.option(
     "-b",
     "--bind",
@@ -170,12 +214,55 @@ def _check_bind(
 @click.option(
     "--threads",
     type=click.IntRange(min=1),
-    default=8,
+    default=32,
     show_default=True,
     help=(
-        "Threads per worker, which is how many requests it has in work at a time. More help"
+        "Plain views that each worker runs at a time; async views need no thread. More help"
         " when views wait (database, other services), not when they compute."
     ),
+)
+@click.option(
+    "--queue",
+    type=click.IntRange(min=0),
+    default=None,
+    metavar="NUMBER",
+    help=(
+        "Requests per worker that wait for a thread; past that they get 503 with Retry-After."
+        "  [default: 4 times the threads]"
+    ),
+)
+@click.option(
+    "--max-requests-in-work",
+    type=click.IntRange(min=1),
+    default=1000,
+    show_default=True,
+    help="Requests per worker that are answered at a time; past that they get 503.",
+)
+@_seconds(
+    0.0,
+    "--request-timeout",
+    "request_timeout_s",
+    text=(
+        "Answer with 504 after so long without a response, and cancel the view; what a plain"
+        " view returns later is dropped. 0 for never."
+    ),
+)
+@click.option(
+    "--interface",
+    type=_INTERFACES,
+    default="rsgi",
+    show_default=True,
+    help=(
+        "The protocol between server and app. wsgi: least CPU, for apps without async views"
+        " behind a proxy that buffers."
+    ),
+)
+@click.option(
+    "--http",
+    type=click.Choice(["auto", "1", "2"]),
+    default="auto",
+    show_default=True,
+    help="The versions of HTTP.",
 )
 @click.option(
     "--certfile",
@@ -187,37 +274,61 @@ def _check_bind(
     type=click.Path(exists=True, dir_okay=False, resolve_path=True),
     help="The private key of the certificate (PEM).",
 )
-@click.option(
+@_seconds(
+    5.0,
+    "--drain-wait",
+    "drain_wait_s",
+    text="After SIGTERM, how long newcomers are served while /readyz says 503.",
+)
+@_seconds(
+    25.0,
     "--graceful-timeout",
     "graceful_timeout_s",
-    type=click.FloatRange(min=0),
-    default=25.0,
-    show_default=True,
-    metavar="SECONDS",
-    help="After SIGTERM, how long requests in work may take to finish.",
+    text="After that, how long requests in work may take to finish.",
 )
+@click.option(
+    "--max-requests",
+    type=click.IntRange(min=0),
+    default=0,
+    show_default=True,
+    help="Replace a worker after about so many requests; 0 for never.",
+)
+@_seconds(
+    0.0,
+    "--max-lifetime",
+    "max_lifetime_s",
+    text="Replace a worker after about so long; 0 for never.",
+)
+@_probe("livez", "Answer here, without asking the app, that the process lives")
+@_probe("readyz", "Answer here whether requests may be sent: checks pass, no stop has begun")
 @click.option(
     "--access-log/--no-access-log",
     default=False,
     show_default=True,
     help="Write a line per request.",
 )
+@click.option(
+    "--check",
+    is_flag=True,
+    help="Load the app, print what would run and why, and end.",
+)
 @pass_script_info
 def serve_command(
     info: ScriptInfo,
-    bind: tuple[str, ...],
-    workers: int,
-    threads: int,
+    /,
     certfile: str | None,
     keyfile: str | None,
-    graceful_timeout_s: float,
-    access_log: bool,
+    **settings: t.Any,
 ) -> None:
     """Serve the app in production, until SIGTERM or Ctrl-C.
 
-    No reloader and no debugger. On SIGTERM the server takes no new connection, lets the
-    requests in work finish, and ends. Each option can also be set by an environment
-    variable, such as FLASK_SERVE_WORKERS.
+    No reloader and no debugger. On SIGTERM the server says at /readyz that it leaves, then
+    takes no new connection, lets the requests in work finish, and ends. SIGHUP replaces the
+    workers without losing a request.
+
+    Each option can also be set by an environment variable such as HIPFLASK_SERVE_WORKERS,
+    and in the table [tool.hipflask.serve] of pyproject.toml: 'workers = 2'. What is typed goes
+    first, then the environment, then the file.
     """
     from hipflask.server import serve  # heavy
 
@@ -225,13 +336,8 @@ def serve_command(
         given, missing = ("--certfile", "--keyfile") if certfile else ("--keyfile", "--certfile")
         raise click.UsageError(f"{given} was given without {missing}; HTTPS needs both.")
     check_app_exists(info)  # before the server opens its addresses
-    serve(
-        info,
-        bind=bind,
-        workers=workers,
-        threads=threads,
-        certfile=certfile,
-        keyfile=keyfile,
-        graceful_timeout_s=graceful_timeout_s,
-        access_log=access_log,
-    )
+    serve(info, certfile=certfile, keyfile=keyfile, **settings)
+
+
+# Here too, as people write it where they name the command.
+serve_command.params.insert(0, app_option)

@@ -9,16 +9,19 @@ from __future__ import annotations
 import os
 import sys
 import threading
+import time
 from collections.abc import Iterable, Mapping
 from typing import Any
 
 from ..helpers import get_debug_flag, get_load_dotenv
 from . import listen
 from .develop import check_debugger, develop
+from .engine import INTERFACES
 from .reload import CHILD
+from .settings import Settings
 from .supervise import Supervisor, Target
 from .terminal import refuse, say
-from .worker import INTERFACES, Settings
+from .worker import leave
 
 __all__ = ["run", "run_app", "serve"]
 
@@ -34,6 +37,7 @@ def run(
     ssl_context: Any = None,
     extra_files: Iterable[str] | None = None,
     exclude_patterns: Iterable[str] | None = None,
+    interface: str = "rsgi",
 ) -> None:
     """Serve the app that `script_info` finds, for development, until Ctrl-C or SIGTERM.
 
@@ -44,6 +48,7 @@ def run(
     Ends the process with exit code 2 if a setting cannot work, `debugger` on an address that
     others can reach among them. Without `reload`, what importing the app raises is passed on.
     """
+    _check_interface(interface)
     # So that an `app.run()` at the bottom of the app's module does nothing.
     os.environ["FLASK_RUN_FROM_CLI"] = "true"
     if ssl_context is not None and not isinstance(ssl_context, (str, tuple)):
@@ -72,7 +77,14 @@ def run(
         ssl_context=ssl_context,
         extra_files=extra_files,
         exclude_patterns=exclude_patterns,
+        interface=interface,
     )
+    leave()
+
+
+def _check_interface(interface: str) -> None:
+    if interface not in INTERFACES:
+        refuse(f"no interface {interface!r}: choose from {', '.join(INTERFACES)}")
 
 
 def serve(
@@ -80,45 +92,91 @@ def serve(
     *,
     bind: tuple[str, ...],
     workers: int,
-    threads: int = 8,
+    threads: int = 32,
+    queue: int | None = None,
+    max_requests_in_work: int = 1000,
+    request_timeout_s: float = 0.0,
     certfile: str | None = None,
     keyfile: str | None = None,
+    http: str = "auto",
+    drain_wait_s: float = 5.0,
     graceful_timeout_s: float = 25.0,
+    max_requests: int = 0,
+    max_lifetime_s: float = 0.0,
+    livez: str = "/livez",
+    readyz: str = "/readyz",
     access_log: bool = False,
-    interface: str = "wsgi",
+    interface: str = "rsgi",
+    check: bool = False,
 ) -> None:
     """Serve the app that `script_info` finds, for production, until SIGTERM or Ctrl-C.
 
     Each of `bind` is `HOST:PORT` or `unix:/path`. Each of the `workers` processes runs
-    `threads` views at a time for each address. At the stop no connection is accepted any
-    more, and requests in work have `graceful_timeout_s` seconds; then this returns. A worker
-    that dies is replaced, however often. `access_log` writes a line a request to standard
-    output. Ends the process with one line and exit code 2 if a setting cannot work or the
-    app cannot be imported, 78 if the app is in debug mode.
+    `threads` plain views at a time; `queue` more wait (four times as many by default), and
+    past that, or past `max_requests_in_work`, a request is answered with 503. After
+    `request_timeout_s` seconds without an answer a request gets 504; 0 for never.
+
+    At SIGTERM `readyz` answers 503 and newcomers are served for `drain_wait_s` seconds, then
+    no connection is accepted any more, requests in work have `graceful_timeout_s` seconds,
+    and this returns. A worker that dies is replaced, however often; after SIGHUP, `max_requests`
+    requests or `max_lifetime_s` seconds (0 for never) it is replaced without losing one.
+    `livez` and `readyz` are the paths of the probes, "" for none. `access_log` writes a line a
+    request to standard output. With `check`, prints what would run and returns.
+
+    Ends the process with one line and exit code 2 if a setting cannot work or the app cannot
+    be imported, 78 if the app is in debug mode.
     """
     if not bind:
         refuse("nothing to listen on: give at least one --bind HOST:PORT or unix:/path")
-    for name, number in (("workers", workers), ("threads", threads)):
-        if number < 1:
-            refuse(f"{name} must be at least 1, not {number}")
-    if graceful_timeout_s < 0:
-        refuse(f"the graceful timeout must be 0 seconds or more, not {graceful_timeout_s}")
-    if interface not in INTERFACES:
-        refuse(f"no interface {interface!r}: choose from {', '.join(INTERFACES)}")
+    queue = 4 * threads if queue is None else queue
+    at_least = {"workers": (workers, 1), "threads": (threads, 1), "queue": (queue, 0)}
+    at_least["max requests in work"] = (max_requests_in_work, 1)
+    at_least["max requests"] = (max_requests, 0)
+    for name, (number, least) in at_least.items():
+        if number < least:
+            refuse(f"{name} must be at least {least}, not {number}")
+    seconds = {"request timeout": request_timeout_s, "drain wait": drain_wait_s}
+    seconds |= {"graceful timeout": graceful_timeout_s, "max lifetime": max_lifetime_s}
+    for name, time_s in seconds.items():
+        if not 0 <= time_s < float("inf"):
+            refuse(f"the {name} must be 0 seconds or more, not {time_s}")
+    for path in (livez, readyz):
+        if path and not path.startswith("/"):
+            refuse(f"the path of a probe begins with a slash, and {path!r} does not")
+    _check_interface(interface)
+    if interface == "wsgi" and request_timeout_s:
+        refuse("a request timeout needs the interface rsgi or asgi: a thread cannot be cancelled")
+    if http not in ("auto", "1", "2"):
+        refuse(f"no version {http!r} of HTTP: choose from auto, 1, 2")
     if sys.platform == "win32" and workers > 1:
         say("hipflask: one worker only, as Granian cannot share a socket on Windows")
         workers = 1
     os.environ["FLASK_RUN_FROM_CLI"] = "true"
     settings = Settings(
+        interface=interface,
         threads=threads,
+        queue=queue,
+        max_in_work=max_requests_in_work,
+        request_timeout_s=request_timeout_s,
         backpressure=listen.connection_limit(),
+        http=http,
         tls=listen.check_tls(certfile, keyfile),
         access_log=access_log,
+        drain_s=drain_wait_s,
         grace_s=graceful_timeout_s,
+        lingers=True,
+        max_requests=max_requests,
+        max_lifetime_s=max_lifetime_s,
         many=workers > 1,
-        interface=interface,
+        livez=livez,
+        readyz=readyz,
     )
     target = Target.of(script_info)
+    if check:
+        from .check import print_check  # not for serving
+
+        print_check(target, bind, workers, settings)
+        return
     places = list(zip(*(listen.open_for_workers(one, workers) for one in bind), strict=True))
     Supervisor(target, places, settings).run()
 
@@ -175,7 +233,7 @@ def run_app(
     if _needs_werkzeug(options):
         _run_werkzeug(host, port, app, **options)
         return
-    develop(
+    clean = develop(
         lambda: app,
         None,
         host=host,
@@ -187,6 +245,10 @@ def run_app(
         extra_files=options.get("extra_files"),
         exclude_patterns=options.get("exclude_patterns"),
     )
+    if not clean:
+        leave()
+    # The caller may have more to do; by then Granian's last thread should be gone.
+    time.sleep(0.05)
 
 
 def _address(server_name: str | None, host: str | None, port: int | None) -> tuple[str, int]:

@@ -7,9 +7,11 @@ import secrets
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
+from ..lifespan import StartupError
 from . import listen, reload
+from .settings import Settings
 from .terminal import USAGE, refuse, say
-from .worker import Settings, leave, work
+from .worker import work
 
 # Sync views that wait (a long poll, a stream) hold a thread each; idle ones are given back.
 THREADS = 32
@@ -27,8 +29,12 @@ def develop(
     ssl_context: Any,
     extra_files: Iterable[str] | None,
     exclude_patterns: Iterable[str] | None,
-) -> None:
-    """Serve what `load` returns until Ctrl-C; with `reloads`, from a child that is restarted."""
+    interface: str = "rsgi",
+) -> bool:
+    """Serve what `load` returns until Ctrl-C; with `reloads`, from a child that is restarted.
+
+    Returns whether all requests finished; if not, the process has to be left.
+    """
     check_debugger(host, debugger)
     child = reloads and reload.is_child()
     bind = listen.bind_of(host, port)
@@ -39,10 +45,13 @@ def develop(
     if reloads and not child:
         watched = reload.Watched(reload.code_roots(path), extra_files or (), exclude_patterns or ())
         raise SystemExit(reload.watch_and_restart(listener, watched, _dotenv_values()))
-    app = _load_or_explain(load, debugger) if child else load()
+    inner = _load_or_explain(load, debugger) if child else load()
+    app = inner
     if debugger:
-        app = _debugged(app, host)
+        # WSGI middleware: on the other interfaces everything but WebSockets runs through it.
+        app = _debugged(inner, host)
     settings = Settings(
+        interface=interface,
         threads=THREADS if threads else 1,
         backpressure=listen.connection_limit(),
         tls=tls,
@@ -50,8 +59,12 @@ def develop(
         log_to="stderr",
         log_query=True,
         grace_s=reload.PATIENCE_S - 1,
+        watches_loop=interface != "wsgi",
     )
-    leave(work(app, (listener,), settings))
+    try:
+        return work(app, (listener,), settings, inner=inner)
+    except StartupError as error:
+        refuse(f"the app cannot start: {error}")
 
 
 def check_debugger(host: str, debugger: bool) -> None:

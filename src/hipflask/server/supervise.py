@@ -1,30 +1,41 @@
 """The process behind `serve`: it starts workers, and starts them again, for ever.
 
 It never imports the app, so nothing an app does can end it. Workers are spawned, not forked.
+A worker is replaced (after SIGHUP, or at its age) by starting its successor on the same
+listening socket, and stopping it only when that one serves.
 """
 
 from __future__ import annotations
 
 import os
+import random
 import signal
 import sys
 import threading
 import time
+from collections import deque
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from contextlib import suppress
+from dataclasses import dataclass, field
 from multiprocessing import get_context, parent_process
 from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
 from typing import Any
 
+from ..lifespan import StartupError
 from .listen import Listener
+from .settings import Settings
 from .terminal import REFUSED, USAGE, one_line, refuse, say
-from .worker import Settings, leave, work
+from .worker import Worker, leave
 
 # A worker that dies is replaced at once, then after 0.1 s, 0.2 s, 0.4 s, up to this.
 LONGEST_PAUSE_S = 15.0
+# The same for a worker that had begun to serve, or was killed.
+LONGEST_PAUSE_SERVING_S = 0.2
 # Frames of ours say nothing about an app that cannot be imported.
 _PACKAGE = os.path.dirname(os.path.dirname(os.path.abspath(__file__))) + os.sep
+# What a worker reports once it has answered as many requests as it should.
+RETIRE = "retire"
 # A worker that lived this long starts the count anew.
 SETTLED_S = 10.0
 
@@ -62,16 +73,45 @@ class Target:
 
 
 @dataclass
+class _Process:
+    """A worker process, and the pipe on which it is told to leave."""
+
+    inner: BaseProcess
+    orders: Connection
+    #: When it is replaced for its age, and when it is killed if it has not left.
+    expires: float | None = None
+    deadline: float = 0.0
+
+    def leave(self) -> None:
+        with suppress(OSError):
+            self.orders.send_bytes(b"leave")
+
+    def bury(self) -> None:
+        self.inner.join()
+        self.orders.close()
+
+
+@dataclass
 class _Slot:
-    """One place for a worker: the process that fills it, or when the next one is due."""
+    """One place for a worker: the process that fills it, or when the next one is due.
+
+    `heir` is being started to take the place over; those of `leaving` have lost it and
+    finish what they have in work.
+    """
 
     number: int
     listeners: tuple[Listener, ...]
-    process: BaseProcess | None = None
+    process: _Process | None = None
+    heir: _Process | None = None
+    leaving: list[_Process] = field(default_factory=list)
     started: float = 0.0
     deaths: int = 0
     due: float | None = 0.0
     ready: bool = False
+
+    @property
+    def processes(self) -> list[_Process]:
+        return [one for one in (self.process, self.heir, *self.leaving) if one is not None]
 
 
 class Supervisor:
@@ -91,18 +131,26 @@ class Supervisor:
         # A signal handler only rings this: locks are not safe in it.
         self._bell, self._ring = self._context.Pipe(duplex=False)
         self._stops = 0
+        self._drains = False
+        self._renewal_asked = False
+        # One worker after the other, so that memory for one more is enough.
+        self._to_renew: deque[_Slot] = deque()
         self._proven = False
 
     def run(self) -> None:
         """Serve until SIGTERM or SIGINT; requests in work get the grace time, then return.
 
-        Ends the process with exit code 2 or 78 if the app cannot be served to begin with.
+        SIGHUP replaces the workers. Ends the process with exit code 2 or 78 if the app
+        cannot be served to begin with.
         """
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, self._on_signal)
+        if sys.platform != "win32":
+            signal.signal(signal.SIGHUP, self._on_hangup)
         try:
             while not self._stops:
                 self._start_due()
+                self._renew()
                 self._wait(self._next_due())
                 self._read_reports()
                 self._bury()
@@ -111,27 +159,65 @@ class Supervisor:
 
     def _on_signal(self, number: int, frame: object) -> None:
         self._stops += 1
+        self._drains = number == signal.SIGTERM
         self._ring.send_bytes(b"!")
+
+    def _on_hangup(self, number: int, frame: object) -> None:
+        self._renewal_asked = True
+        self._ring.send_bytes(b"!")
+
+    def _start(self, slot: _Slot) -> _Process:
+        slot.listeners = tuple(_opened(listener) for listener in slot.listeners)
+        orders, to_worker = self._context.Pipe(duplex=False)
+        process = self._context.Process(
+            target=worker_main,
+            name=f"hipflask-worker-{slot.number}",
+            args=(self._target, slot.listeners, self._settings, self._report_to, orders),
+        )
+        process.start()
+        orders.close()
+        lifetime_s = self._settings.max_lifetime_s * random.uniform(1.0, 1.1)
+        expires = time.monotonic() + lifetime_s if lifetime_s else None
+        return _Process(process, to_worker, expires)
 
     def _start_due(self) -> None:
         now = time.monotonic()
         for slot in self._slots:
             if slot.due is not None and slot.due <= now:
-                slot.listeners = tuple(_opened(listener) for listener in slot.listeners)
-                slot.process = self._context.Process(
-                    target=worker_main,
-                    name=f"hipflask-worker-{slot.number}",
-                    args=(self._target, slot.listeners, self._settings, self._report_to),
-                )
-                slot.process.start()
+                slot.process = self._start(slot)
                 slot.started, slot.due = now, None
 
+    def _renew(self) -> None:
+        """Note which workers are to be replaced, and start the next one's successor."""
+        if self._renewal_asked:
+            self._renewal_asked = False
+            say("hipflask: SIGHUP: replacing the workers")
+            self._to_renew.extend(slot for slot in self._slots if slot not in self._to_renew)
+        now = time.monotonic()
+        for slot in self._slots:
+            process = slot.process
+            if process is not None and process.expires is not None and process.expires <= now:
+                process.expires = None
+                self._renew_soon(slot)
+        while self._to_renew and not any(slot.heir for slot in self._slots):
+            slot = self._to_renew.popleft()
+            # A place without a worker gets a new one anyway.
+            if slot.process is not None:
+                slot.heir = self._start(slot)
+
+    def _renew_soon(self, slot: _Slot) -> None:
+        if slot.heir is None and slot not in self._to_renew:
+            self._to_renew.append(slot)
+
     def _next_due(self) -> float | None:
-        dues = [slot.due for slot in self._slots if slot.due is not None]
-        return max(0.0, min(dues) - time.monotonic()) if dues else None
+        dues = [slot.due for slot in self._slots]
+        dues += [slot.process.expires for slot in self._slots if slot.process is not None]
+        dues += [one.deadline for slot in self._slots for one in slot.leaving]
+        known = [due for due in dues if due is not None]
+        return max(0.0, min(known) - time.monotonic()) if known else None
 
     def _wait(self, timeout: float | None) -> None:
-        sentinels = [slot.process.sentinel for slot in self._slots if slot.process is not None]
+        sentinels = [one.inner.sentinel for slot in self._slots for one in slot.processes]
         if self._bell in wait([*sentinels, self._reports, self._bell], timeout):
             self._bell.recv_bytes()
 
@@ -144,11 +230,28 @@ class Supervisor:
                 say(f"hipflask: {text}")
                 continue
             for slot in self._slots:
-                if slot.process is not None and slot.process.pid == pid:
-                    slot.ready = True
+                if slot.process is not None and slot.process.inner.pid == pid:
+                    self._hear(slot, text)
+                elif slot.heir is not None and slot.heir.inner.pid == pid:
+                    self._hand_over(slot)
             if not self._proven:
                 self._proven = True
                 self._announce()
+
+    def _hear(self, slot: _Slot, text: str) -> None:
+        if text == RETIRE:
+            self._renew_soon(slot)
+        else:
+            slot.ready = True
+
+    def _hand_over(self, slot: _Slot) -> None:
+        """The heir serves: let the one before it finish and leave."""
+        before, slot.process, slot.heir = slot.process, slot.heir, None
+        slot.ready, slot.due, slot.started = True, None, time.monotonic()
+        if before is not None:
+            before.deadline = slot.started + self._settings.grace_s + 1.0
+            before.leave()
+            slot.leaving.append(before)
 
     def _announce(self) -> None:
         scheme = "https" if self._settings.tls else "http"
@@ -156,44 +259,82 @@ class Supervisor:
         workers = len(self._slots)
         say(
             f"hipflask: serving {self._target.name} on {urls} with {workers} "
-            f"worker{'s' * (workers > 1)} of {self._settings.threads} threads; Ctrl-C stops"
+            f"worker{'s' * (workers > 1)} of {self._settings.threads} threads "
+            f"({self._settings.interface}); Ctrl-C stops"
         )
 
     def _bury(self) -> None:
         """Note which workers are dead, and when each is to be replaced."""
+        if self._stops:
+            return
         now = time.monotonic()
         for slot in self._slots:
-            process = slot.process
-            if process is None or process.is_alive() or self._stops:
-                continue
-            process.join()
-            slot.deaths = 0 if now - slot.started > SETTLED_S else slot.deaths + 1
-            pause = 0.0 if slot.deaths < 2 else min(0.1 * 2 ** (slot.deaths - 2), LONGEST_PAUSE_S)
-            slot.process, slot.ready, slot.due = None, False, now + pause
-            if slot.deaths > 2 and any(other.ready for other in self._slots):
-                # New connections are for the others until this one is tried again.
-                _close([listener for listener in slot.listeners if listener.shares])
+            for one in slot.leaving:
+                if one.deadline <= now:
+                    one.inner.kill()
+            for one in [one for one in slot.leaving if not one.inner.is_alive()]:
+                one.bury()
+                slot.leaving.remove(one)
+            if slot.heir is not None and not slot.heir.inner.is_alive():
+                self._disinherit(slot, slot.heir)
+            if slot.process is not None and not slot.process.inner.is_alive():
+                self._replace_dead(slot, slot.process.inner, now)
+
+    def _disinherit(self, slot: _Slot, heir: _Process) -> None:
+        heir.bury()
+        slot.heir = None
+        self._to_renew.clear()
+        if slot.process is not None:
             say(
-                f"hipflask: worker {slot.number} (pid {process.pid}) {_end_of(process)}; "
-                f"starting another in {pause:.1f} s"
+                f"hipflask: the successor of worker {slot.number} (pid {heir.inner.pid})"
+                f" {_end_of(heir.inner)}; the workers that serve go on"
             )
 
+    def _replace_dead(self, slot: _Slot, process: BaseProcess, now: float) -> None:
+        if slot.process is not None:
+            slot.process.bury()
+        slot.deaths = 0 if now - slot.started > SETTLED_S else slot.deaths + 1
+        # Who could start or was killed is missed; who cannot start would fail again.
+        missed = slot.ready or (process.exitcode or 0) < 0
+        longest = LONGEST_PAUSE_SERVING_S if missed else LONGEST_PAUSE_S
+        pause = 0.0 if slot.deaths < 2 else min(0.1 * 2 ** (slot.deaths - 2), longest)
+        slot.process, slot.ready = None, False
+        if slot.heir is not None:
+            # Already on its way, and not to be called a successor any more.
+            slot.process, slot.heir, slot.started = slot.heir, None, now
+        else:
+            slot.due = now + pause
+        if slot.deaths > 2 and any(other.ready for other in self._slots):
+            # New connections are for the others until this one is tried again.
+            _close([listener for listener in slot.listeners if listener.shares])
+        say(
+            f"hipflask: worker {slot.number} (pid {process.pid}) {_end_of(process)}; "
+            f"starting another in {pause:.1f} s"
+        )
+
     def _stop_all(self) -> None:
+        alive = [one for slot in self._slots for one in slot.processes]
+        for process in alive:
+            process.inner.terminate() if self._drains else process.leave()
+        if self._drains:
+            alive = self._outlast(alive, time.monotonic() + self._settings.drain_s)
+        # What still waits here is refused when the workers have closed the sockets, too.
         _close(listener for slot in self._slots for listener in slot.listeners)
-        alive = [slot.process for slot in self._slots if slot.process is not None]
-        for process in alive:
-            process.terminate()
         # A second more than the workers give themselves.
-        deadline = time.monotonic() + self._settings.grace_s + 1.0
-        while alive and self._stops < 2 and (left := deadline - time.monotonic()) > 0:
-            if self._bell in wait([*(process.sentinel for process in alive), self._bell], left):
-                self._bell.recv_bytes()
-            alive = [process for process in alive if process.is_alive()]
+        alive = self._outlast(alive, time.monotonic() + self._settings.grace_s + 1.0)
         for process in alive:
-            process.kill()
+            process.inner.kill()
         for slot in self._slots:
-            if slot.process is not None:
-                slot.process.join()
+            for one in slot.processes:
+                one.bury()
+
+    def _outlast(self, alive: list[_Process], deadline: float) -> list[_Process]:
+        """Wait until `deadline`, a further signal or the last one's end; returns who is left."""
+        while alive and self._stops < 2 and (left := deadline - time.monotonic()) > 0:
+            if self._bell in wait([*(one.inner.sentinel for one in alive), self._bell], left):
+                self._bell.recv_bytes()
+            alive = [one for one in alive if one.inner.is_alive()]
+        return alive
 
 
 def _opened(listener: Listener) -> Listener:
@@ -214,21 +355,44 @@ def _end_of(process: BaseProcess) -> str:
 
 
 def worker_main(
-    target: Target, listeners: tuple[Listener, ...], settings: Settings, reports: Connection
+    target: Target,
+    listeners: tuple[Listener, ...],
+    settings: Settings,
+    reports: Connection,
+    orders: Connection,
 ) -> None:
-    """Load the app, say so or why not, and serve it until SIGTERM or the supervisor's end."""
-    # Ctrl-C reaches every process of the terminal; the supervisor passes it on as SIGTERM.
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    _stop_with_parent()
-    app = _load(target, reports)
-    clean = work(
-        app,
+    """Load the app, say so or why not, and serve it until told to stop or the supervisor's end."""
+    # Ctrl-C and a closed terminal reach every process; the supervisor decides what they mean.
+    for name in ("SIGINT", "SIGHUP"):
+        if hasattr(signal, name):
+            signal.signal(getattr(signal, name), signal.SIG_IGN)
+    worker = Worker(
+        _load(target, reports),
         listeners,
         settings,
-        on_ready=lambda: reports.send((os.getpid(), 0, "")),
-        stops=(signal.SIGTERM,),
+        on_retire=lambda: reports.send((os.getpid(), 0, RETIRE)),
     )
-    leave(clean)
+    stops: dict[int, bool] = {signal.SIGTERM: settings.drain_s > 0}
+    try:
+        worker.run(lambda: _get_going(worker, reports, orders), stops)
+    except StartupError as error:
+        _fail(reports, USAGE, f"cannot start the app {target.name}: {error}")
+    leave()
+
+
+def _get_going(worker: Worker, reports: Connection, orders: Connection) -> None:
+    reports.send((os.getpid(), 0, ""))
+    parent = parent_process()
+    if parent is None:
+        return
+    ends: list[Any] = [parent.sentinel, orders]
+
+    def obey() -> None:
+        # The supervisor's order, or its end, killed perhaps, without a word.
+        wait(ends)
+        worker.stop()
+
+    threading.Thread(target=obey, name="hipflask-orders", daemon=True).start()
 
 
 def _load(target: Target, reports: Connection) -> Any:
@@ -270,18 +434,3 @@ def describe(error: BaseException) -> str:
     ]
     where = f" ({frames[-1].filename}, line {frames[-1].lineno})" if frames else ""
     return one_line(text) + where
-
-
-def _stop_with_parent() -> None:
-    """Stop this worker when its supervisor is gone, killed perhaps, without a word."""
-    parent = parent_process()
-    if parent is None:
-        return
-
-    def watch() -> None:
-        wait([parent.sentinel])
-        if sys.platform == "win32":
-            leave(clean=False)
-        signal.raise_signal(signal.SIGTERM)
-
-    threading.Thread(target=watch, name="hipflask-parent", daemon=True).start()

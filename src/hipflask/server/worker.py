@@ -1,52 +1,149 @@
 """One process that serves one app with Granian, until it is told to stop.
 
-`serve` starts several of these and `run` is one. Granian's own process manager is left out
-on purpose: it gives up after two crashes of a worker within 5.5 s, and its workers listen
-on sockets of their own, so that those who queue at a killed worker are cut off.
+`serve` starts several of these and `run` is one. An event loop runs in the main thread: under
+RSGI and ASGI that of the requests, under WSGI the one for what is called before and after
+serving.
 """
 
 from __future__ import annotations
 
+import asyncio
 import atexit
 import importlib
-import logging
 import os
 import signal
 import sys
-import threading
 import time
-from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
-from typing import Any, Protocol
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
+from typing import Any, NoReturn
 
-from .listen import QUEUE, Listener
-from .terminal import printable
+from .. import background, bridge
+from ..lifespan import Life
+from ..ops import metrics
+from . import access
+from .engine import Engine
+from .gate import Gate
+from .listen import Listener
+from .mounted import Mounted
+from .settings import Settings
 
-# What Granian calls for each request: (its protocol object, its scope).
-Caller = Callable[[Any, dict[str, Any]], int]
-
-
-@dataclass(frozen=True)
-class Settings:
-    """How a worker serves. Everything here can be sent to another process."""
-
-    threads: int = 8
-    backpressure: int = 1024
-    tls: tuple[str, str] | None = None
-    access_log: bool = False
-    log_to: str = "stdout"
-    log_query: bool = False
-    grace_s: float = 10.0
-    many: bool = False
-    interface: str = "wsgi"
+# How often the loop is asked whether it is late, for the metrics.
+_BEAT_S = 1.0
+# After the last accept, connections are served until none asked for so long, at most for:
+LINGER_S = 0.1
+LONGEST_LINGER_S = 1.0
 
 
-class Started(Protocol):
-    """A listener being served: `stop` begins the drain, `done` is set at its end."""
+class Worker:
+    """Serves `app` on `listeners`; `run` returns after a stop.
 
-    done: threading.Event
+    `inner` is the application where `app` is middleware around it. `on_retire` is called on
+    the loop, again and again, once the worker has answered as many requests as it should.
+    """
 
-    def stop(self) -> None: ...
+    def __init__(
+        self,
+        app: Any,
+        listeners: tuple[Listener, ...],
+        settings: Settings,
+        *,
+        inner: Any = None,
+        on_retire: Callable[[], None] = lambda: None,
+    ) -> None:
+        self._app = app if inner is None else inner
+        self._target = _target(app, inner, settings)
+        self._listeners = listeners
+        self._settings = settings
+        self._on_retire = on_retire
+        self._loop: Any = None
+        self._stopping: Any = None
+        self._leaving: Any = None
+
+    def run(self, on_ready: Callable[[], None], signals: Mapping[int, bool]) -> bool:
+        """Serve until stopped; returns whether all requests finished in the grace time.
+
+        Must be called in the main thread. `signals` are those that stop, with whether
+        newcomers are served for a while first. StartupError if what the app wants called
+        before serving fails.
+        """
+        runner = asyncio.Runner(loop_factory=_new_loop)
+        self._loop = runner.get_loop()
+        self._stopping, self._leaving = asyncio.Event(), asyncio.Event()
+        with _handled(signals, self.stop):
+            clean = runner.run(self._live(on_ready))
+        if clean:
+            runner.close()
+        return clean
+
+    def stop(self, drains: bool = False) -> None:
+        """Begin the stop, from any thread; with `drains` newcomers are served for a while."""
+
+        def begin() -> None:
+            # Asked twice to drain is asked once: systemd tells the whole group.
+            if not drains:
+                self._leaving.set()
+            self._stopping.set()
+
+        if not self._loop.is_closed():
+            self._loop.call_soon_threadsafe(begin)
+
+    async def _live(self, on_ready: Callable[[], None]) -> bool:
+        settings = self._settings
+        life = Life(self._app)
+        await life.begin()
+        gate = Gate(self._target, self._app, settings)
+        gate.on_retire = self._on_retire
+        pool = None
+        if settings.interface != "wsgi":
+            pool = bridge.start_pool(settings.threads, settings.queue)
+        own = [asyncio.create_task(_beat(gate, pool))]
+        if gate.timeout_s:
+            own.append(asyncio.create_task(gate.watch_deadlines()))
+        if settings.access_log:
+            access.open_log(settings.log_to)
+        if settings.watches_loop:
+            from .watchdog import watch_loop  # development only
+
+            watch_loop(self._loop, self._app)
+        ours = asyncio.all_tasks()
+        drained = [asyncio.Event() for _ in self._listeners]
+        engines = [
+            Engine(gate, listener, settings, self._loop, _setter(self._loop, event))
+            for listener, event in zip(self._listeners, drained, strict=True)
+        ]
+        on_ready()
+        await self._until_leaving(gate)
+        if settings.lingers:
+            await _turn_away(engines, gate)
+        deadline = time.monotonic() + settings.grace_s
+        await _in_time(_leave_sockets(gate), deadline)
+        for engine in engines:
+            engine.stop()
+        for task in gate.sockets:
+            task.cancel()
+        clean = await _in_time(asyncio.gather(*(event.wait() for event in drained)), deadline)
+        if not clean:
+            gate.ended = True
+            await _cancel(asyncio.all_tasks() - ours)
+        clean = await self._finish(life, deadline) and clean
+        for task in own:
+            task.cancel()
+        return clean
+
+    async def _until_leaving(self, gate: Gate) -> None:
+        await self._stopping.wait()
+        if not self._leaving.is_set():
+            # Who balances the load needs some time to notice and to send requests elsewhere.
+            gate.draining = True
+            await _in_time(self._leaving.wait(), time.monotonic() + self._settings.drain_s)
+
+    async def _finish(self, life: Life, deadline: float) -> bool:
+        done = background.count(self._app) == 0 or await background.drain(
+            self._app, max(0.0, deadline - time.monotonic())
+        )
+        # What the app registered for its end runs even where the grace time is used up.
+        return await _in_time(life.end(), max(deadline, time.monotonic() + 1.0)) and done
 
 
 def work(
@@ -54,241 +151,114 @@ def work(
     listeners: tuple[Listener, ...],
     settings: Settings,
     *,
+    inner: Any = None,
     on_ready: Callable[[], None] = lambda: None,
-    stops: tuple[int, ...] = (signal.SIGINT, signal.SIGTERM),
 ) -> bool:
-    """Serve `app` until one of the signals `stops`; return whether all requests finished.
+    """Serve `app` until Ctrl-C or SIGTERM; return whether all requests finished."""
+    signals: dict[int, bool] = {signal.SIGINT: False, signal.SIGTERM: False}
+    return Worker(app, listeners, settings, inner=inner).run(on_ready, signals)
 
-    Must be called in the main thread. At the signal no further connection is accepted, and
-    requests in work have `settings.grace_s` seconds; the caller ends the process after that.
-    """
-    stopping = threading.Event()
-    start = INTERFACES[settings.interface]
-    started = [start(app, listener, settings) for listener in listeners]
 
+def _target(app: Any, inner: Any, settings: Settings) -> Any:
+    """What answers on the interface: the app, or something that calls it as WSGI."""
+    door = {"rsgi": "__rsgi__", "asgi": "asgi", "wsgi": "__call__"}[settings.interface]
+    if hasattr(app, door) or (settings.interface == "asgi" and bridge.is_async(app)):
+        return app
+    return Mounted(app, inner)
+
+
+def _new_loop() -> Any:
+    with suppress(ImportError):
+        return importlib.import_module("uvloop").new_event_loop()  # optional
+    return asyncio.new_event_loop()
+
+
+@contextmanager
+def _handled(signals: Mapping[int, bool], stop: Callable[[bool], None]) -> Iterator[None]:
     def on_signal(number: int, frame: object) -> None:
-        stopping.set()
-        for one in started:
-            one.stop()
+        stop(signals[number])
 
-    before = {number: signal.signal(number, on_signal) for number in stops}
+    before = {number: signal.signal(number, on_signal) for number in signals}
     try:
-        on_ready()
-        return _drained(started, stopping, settings.grace_s)
+        yield
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
 
 
-def _drained(started: list[Started], stopping: threading.Event, grace_s: float) -> bool:
-    """Wait for the stop and for requests in work; False if those took more than `grace_s`."""
-    deadline = None
-    for one in started:
-        # With a time limit, as Ctrl-C does not wake a plain wait on Windows.
-        while not one.done.wait(0.2):
-            if stopping.is_set():
-                deadline = deadline or time.monotonic() + grace_s
-                if time.monotonic() > deadline:
-                    return False
+def _setter(loop: Any, event: asyncio.Event) -> Callable[[], None]:
+    def ring() -> None:
+        if not loop.is_closed():
+            loop.call_soon_threadsafe(event.set)
+
+    return ring
+
+
+async def _turn_away(engines: list[Engine], gate: Gate) -> None:
+    """Accept nobody, and tell those who are there not to come back."""
+    gate.draining = True
+    for engine in engines:
+        engine.turn_away()
+    last = -1
+    end = time.monotonic() + LONGEST_LINGER_S
+    while gate.answered != last and time.monotonic() < end:
+        last = gate.answered
+        await asyncio.sleep(LINGER_S)
+
+
+async def _leave_sockets(gate: Gate) -> None:
+    """Let the WebSockets close while there still is a server to send the close frames."""
+    tasks = list(gate.sockets)
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)
+
+
+async def _in_time(awaited: Any, deadline: float) -> bool:
+    """Wait for it until `deadline`; tells whether it ended by then."""
+    try:
+        async with asyncio.timeout(max(0.0, deadline - time.monotonic())):
+            await awaited
+    except TimeoutError:
+        return False
     return True
 
 
-# WSGI
+async def _cancel(tasks: set[asyncio.Task[Any]]) -> None:
+    for task in tasks:
+        task.cancel()
+    if tasks:
+        await asyncio.wait(tasks, timeout=1.0)
 
 
-class _WSGI:
-    """Granian's WSGI worker on one listener."""
-
-    def __init__(self, app: Any, listener: Listener, settings: Settings) -> None:
-        import asyncio  # only where something is served
-
-        engine, futures = _granian("_granian"), _granian("_futures")
-        self.done = threading.Event()
-        self._signal = engine.WorkerSignal()
-        self._signal.add_cb(self._drained)
-        self._loop = asyncio.new_event_loop()  # asked for by the scheduler, never run
-        certfile, keyfile = settings.tls or (None, None)
-        worker = engine.WSGIWorker(
-            worker_id=1,
-            sock=(None, _holder(listener)),
-            ipc=None,
-            threads=1,
-            py_threads=settings.threads,
-            backpressure=settings.backpressure,
-            http_mode="auto",
-            ssl_enabled=settings.tls is not None,
-            ssl_cert=certfile,
-            ssl_key=keyfile,
-            ssl_protocol_min="tls1.3",
-            ssl_crl=[],
-            metrics=(None, None),
-        )
-        call = _with_log(wsgi_caller(app, settings), settings)
-        serve = worker.serve_mtr_uds if listener.path else worker.serve_mtr
-        scheduler = futures._new_cbscheduler(self._loop, call, impl_asyncio=True)
-        serve(scheduler, self._loop, self._signal)
-
-    def stop(self) -> None:
-        self._signal.set()
-
-    def _drained(self) -> None:
-        self._loop.close()
-        self.done.set()
+async def _beat(gate: Gate, pool: Any) -> None:
+    """Keep the figures of this worker for whoever collects them."""
+    in_work = metrics.gauge("hipflask_requests_in_work", "Requests being answered.")
+    in_work.ask(lambda: gate.in_work)
+    answered = metrics.counter("hipflask_requests_total", "Requests answered.")
+    answered.ask(lambda: gate.answered)
+    shed = metrics.counter("hipflask_requests_shed_total", "Requests refused.", ["reason"])
+    shed.ask(lambda: gate.shed, "limit")
+    if pool is not None:
+        shed.ask(lambda: pool.shed, "pool")
+        metrics.gauge("hipflask_pool_size", "Threads for plain functions.").set(pool.size)
+        pending = metrics.gauge("hipflask_pool_pending", "Calls that run or wait for a thread.")
+        pending.ask(lambda: pool.pending)
+    lag = metrics.gauge("hipflask_loop_lag_seconds", "How late the event loop came last time.")
+    loop = asyncio.get_running_loop()
+    while True:
+        due = loop.time() + _BEAT_S
+        await asyncio.sleep(_BEAT_S)
+        lag.set(max(0.0, loop.time() - due))
 
 
-INTERFACES: dict[str, Callable[[Any, Listener, Settings], Started]] = {"wsgi": _WSGI}
+def leave() -> NoReturn:
+    """End this process at once, with exit code 0.
 
-
-def _granian(module: str) -> Any:
-    """Import one of Granian's own modules: its type stubs lag behind what 2.8 has."""
-    return importlib.import_module(f"granian.{module}")
-
-
-def _holder(listener: Listener) -> Any:
-    """Give the listening socket away to Granian, which closes it when it stops accepting."""
-    holder = _granian("_granian").SocketHolder
-    handle = listener.sock.detach()
-    if sys.platform == "win32":
-        return holder(handle)
-    if sys.platform.startswith(("linux", "freebsd")):
-        return holder(handle, listener.path is not None, QUEUE)
-    return holder(handle, listener.path is not None)
-
-
-class _Start:
-    """WSGI's start_response: keeps what the app says until the answer is handed over."""
-
-    __slots__ = ("called", "headers", "status", "written")
-
-    def __init__(self) -> None:
-        self.called = False
-        self.written: list[bytes] = []
-
-    def __call__(
-        self, status: str, headers: list[tuple[str, str]], exc_info: Any = None
-    ) -> Callable[[bytes], None]:
-        code = int(status[:4])
-        # Granian aborts the whole process on a number outside of this.
-        if not 100 <= code <= 999:
-            raise ValueError(f"the app answered with the status {status!r}, not one of 100 to 999")
-        self.called = True
-        self.status = code
-        self.headers = headers
-        return self.written.append
-
-
-class _Chunks:
-    """A body Granian takes piece by piece, and closes in the end."""
-
-    __slots__ = ("__next__", "close")
-
-    def __init__(self, chunks: Iterator[bytes], body: Iterable[bytes]) -> None:
-        self.__next__ = chunks.__next__
-        self.close = getattr(body, "close", _nothing)
-
-
-def _nothing() -> None:
-    """Close what needs no closing."""
-
-
-def wsgi_caller(app: Any, settings: Settings) -> Caller:
-    """Return what turns one request of Granian's into one call of the WSGI callable `app`.
-
-    Unlike Granian's own it keeps the process's environment variables out of the request's:
-    `HTTP_PROXY` would look like a header and `REMOTE_USER` like a login.
+    What was registered for the end of the process still runs. A normal end of the interpreter
+    is out: threads of Granian's, inside of views or on their own way out, abort the process
+    when it goes away under them.
     """
-    base = {
-        "SCRIPT_NAME": "",
-        "SERVER_SOFTWARE": "Granian",
-        "wsgi.errors": sys.stderr,
-        "wsgi.input_terminated": True,
-        "wsgi.multiprocess": settings.many,
-        "wsgi.multithread": settings.threads > 1,
-        "wsgi.run_once": False,
-        "wsgi.version": (1, 0),
-    }
-
-    def call(proto: Any, scope: dict[str, Any]) -> int:
-        start = _Start()
-        body = app(base | scope, start)
-        if type(body) is list and start.called:
-            if start.written:
-                body = start.written + body
-            proto.response_bytes(start.status, start.headers, b"".join(body))
-        else:
-            _stream(proto, start, body)
-        return start.status
-
-    return call
-
-
-def _stream(proto: Any, start: _Start, body: Iterable[bytes]) -> None:
-    chunks = iter(body)
-    ahead: list[bytes] = []
-    if not start.called:
-        # A generator calls start_response only when its first piece is asked for.
-        try:
-            ahead = [next(chunks, b"")]
-            if not start.called:
-                raise RuntimeError("the app returned a body without calling start_response")
-        except BaseException:
-            getattr(body, "close", _nothing)()
-            raise
-    if ahead or start.written:
-        chunks = _chain(start.written + ahead, chunks)
-    proto.response_iter(start.status, start.headers, _Chunks(chunks, body))
-
-
-def _chain(first: list[bytes], rest: Iterator[bytes]) -> Iterator[bytes]:
-    yield b"".join(first)
-    yield from rest
-
-
-# Access log
-
-_access = logging.getLogger("hipflask.access")
-
-
-def _with_log(call: Caller, settings: Settings) -> Caller:
-    if not settings.access_log:
-        return call
-    if not _access.handlers:
-        _access.addHandler(logging.StreamHandler(getattr(sys, settings.log_to)))
-        _access.setLevel(logging.INFO)
-        _access.propagate = False
-
-    def logged(proto: Any, scope: dict[str, Any]) -> int:
-        began, status = time.perf_counter(), 500
-        try:
-            status = call(proto, scope)
-        finally:
-            took_ms = (time.perf_counter() - began) * 1000
-            _access.info(access_line(scope, status, took_ms, query=settings.log_query))
-        return status
-
-    return logged
-
-
-def access_line(scope: dict[str, Any], status: int, took_ms: float, *, query: bool) -> str:
-    """Return one line about a request: who, when, what, status, milliseconds to the answer.
-
-    Control characters are escaped, so that no path can forge a line. The query string, where
-    secrets travel, is left out unless `query`.
-    """
-    path = scope["PATH_INFO"].encode("latin-1", "replace").decode("utf-8", "replace")
-    if query and scope["QUERY_STRING"]:
-        path += "?" + scope["QUERY_STRING"]
-    when = time.strftime("%Y-%m-%dT%H:%M:%S%z")
-    request = printable(f"{scope['REQUEST_METHOD']} {path} {scope['SERVER_PROTOCOL']}")
-    return f'{scope["REMOTE_ADDR"] or "-"} [{when}] "{request}" {status} {took_ms:.1f}ms'
-
-
-def leave(clean: bool) -> None:
-    """End this process at once if requests were still in work at the deadline."""
-    if clean:
-        return
-    # What apps registered still runs. A normal end of the interpreter is out: Granian's
-    # threads, inside of views, panic when it goes away under them.
     atexit._run_exitfuncs()
     sys.stdout.flush()
     sys.stderr.flush()

@@ -1,0 +1,147 @@
+"""The server under test: `hipflask serve` in a process of its own, looked at through /proc."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+from .client import NoAnswer, fetch
+
+ROOT = Path(__file__).resolve().parents[2]
+PATIENCE_S = 30.0
+
+
+def free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as probe:
+        port: int = probe.getsockname()[1]
+        return port
+
+
+class Server:
+    """`hipflask serve` on a free port; use it as an async context manager."""
+
+    def __init__(self, folder: Path, *flags: str, workers: int = 1) -> None:
+        self.port = free_port()
+        self.count = workers
+        self.log = folder / f"server-{self.port}.log"
+        self._flags = flags
+        self._process: subprocess.Popen[bytes] | None = None
+        self._known: set[int] = set()
+
+    async def __aenter__(self) -> Server:
+        words = [sys.executable, "-m", "hipflask", "--app", "benchmarks.soak.app", "serve"]
+        words += ["--bind", f"127.0.0.1:{self.port}", "--workers", str(self.count), *self._flags]
+        with self.log.open("wb") as output:
+            self._process = subprocess.Popen(
+                words, cwd=ROOT, stdin=subprocess.DEVNULL, stdout=output, stderr=output
+            )
+        deadline = time.monotonic() + PATIENCE_S
+        pids: set[int] = set()
+        while len(pids) < self.count:
+            if self._process.poll() is not None or time.monotonic() > deadline:
+                code = self._process.returncode
+                await self.__aexit__()
+                raise RuntimeError(f"the server did not start ({code}):\n{self.read_log()}")
+            with contextlib.suppress(NoAnswer):
+                pids.add(int((await fetch(self.port, "/pid")).body))
+            await asyncio.sleep(0.02)
+        return self
+
+    async def __aexit__(self, *exc_info: object) -> None:
+        process = self._process
+        if process is None:
+            return
+        self.workers()
+        if process.poll() is None:
+            # As Ctrl-C does: at once, while TERM waits for newcomers first.
+            process.send_signal(signal.SIGINT)
+            try:
+                await self.wait(10.0)
+            except TimeoutError:
+                process.kill()
+                process.wait()
+        for pid in self._known:
+            if _command(pid).find(b"spawn_main") >= 0:
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(pid, signal.SIGKILL)
+
+    @property
+    def pid(self) -> int:
+        assert self._process is not None
+        return self._process.pid
+
+    @property
+    def code(self) -> int | None:
+        """The exit code; None while it runs."""
+        assert self._process is not None
+        return self._process.poll()
+
+    async def wait(self, seconds: float) -> int:
+        """Wait for the end and return the exit code; TimeoutError if it takes longer."""
+        deadline = time.monotonic() + seconds
+        while (code := self.code) is None:
+            if time.monotonic() > deadline:
+                raise TimeoutError(f"the server still runs after {seconds} s")
+            await asyncio.sleep(0.02)
+        return code
+
+    def send(self, number: signal.Signals) -> None:
+        """Send a signal to the process that watches the workers."""
+        assert self._process is not None
+        self._process.send_signal(number)
+
+    def workers(self) -> list[int]:
+        """The pids of the workers, oldest first."""
+        found = []
+        for task in Path(f"/proc/{self.pid}/task").glob("*"):
+            with contextlib.suppress(OSError):
+                for word in (task / "children").read_text().split():
+                    # Python's resource tracker is a child, too.
+                    if b"spawn_main" in _command(int(word)):
+                        found.append(int(word))
+        self._known.update(found)
+        return sorted(found, key=_started)
+
+    def memory(self) -> float:
+        """The workers' resident memory in MB."""
+        return sum(_status(pid, "VmRSS") for pid in self.workers())
+
+    def peak(self) -> float:
+        """The most resident memory in MB since `reset_peak`, summed over the workers."""
+        return sum(_status(pid, "VmHWM") for pid in self.workers())
+
+    def reset_peak(self) -> None:
+        for pid in self.workers():
+            Path(f"/proc/{pid}/clear_refs").write_text("5")
+
+    def read_log(self) -> str:
+        return self.log.read_text(errors="replace")
+
+
+def _command(pid: int) -> bytes:
+    try:
+        return Path(f"/proc/{pid}/cmdline").read_bytes()
+    except OSError:
+        return b""
+
+
+def _started(pid: int) -> int:
+    try:
+        return int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[19])
+    except OSError:
+        return 0
+
+
+def _status(pid: int, key: str) -> float:
+    with contextlib.suppress(OSError):
+        for line in Path(f"/proc/{pid}/status").read_text().splitlines():
+            if line.startswith(key + ":"):
+                return int(line.split()[1]) * 1024 / 1e6
+    return 0.0

@@ -1,0 +1,193 @@
+"""RSGI 1.5 (Granian): scope and protocol to request and response."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from typing import Any
+
+from werkzeug.datastructures import Headers
+from werkzeug.exceptions import ClientDisconnected
+
+from ..dispatch import answer
+from ..typing import Application
+from ..wrappers import checked_fields
+from .exchange import BODILESS, Exchange
+from .sending import SORRY, Pace, file_of, refuse, send_body
+
+# Up to this length the body is taken in one piece, which tells a cut body; `await proto()`
+# itself knows no limit.
+ONE_PIECE_BYTES = 64 * 1024
+
+
+async def rsgi_app(app: Application, scope: Any, protocol: Any) -> None:
+    """Answer one RSGI connection; called on the worker's event loop in a task of its own."""
+    if scope.proto != "http":
+        from .websocket import rsgi_websocket  # who serves none does not pay for it
+
+        await rsgi_websocket(app, scope, protocol)
+        return
+    exchange = RSGIExchange(scope, protocol)
+    try:
+        await exchange.send(app, await answer(app, exchange))
+    except asyncio.CancelledError:
+        if not exchange.gone:
+            raise
+        exchange.task.uncancel()
+    finally:
+        if exchange._watching is not None or exchange.spool is not None:
+            exchange.close()
+        if exchange.after:
+            exchange.start_work(app)
+
+
+class RSGIExchange(Exchange):
+    """An exchange over Granian's scope and protocol objects."""
+
+    def __init__(self, scope: Any, protocol: Any) -> None:
+        self.scope = scope
+        self._protocol = protocol
+        self._headers = scope.headers
+        self.loop = asyncio.get_running_loop()
+        self.task = asyncio.current_task()
+        self.method = scope.method.upper()
+        self.path = scope.path
+
+    root_path = ""
+    scheme = property(lambda self: self.scope.scheme)
+    query_string = property(lambda self: self.scope.query_string.encode("latin-1"))
+    http_version = property(lambda self: self.scope.http_version)
+    client = property(lambda self: _address(self.scope.client))
+    server = property(lambda self: _address(self.scope.server))
+
+    @property
+    def headers(self) -> Headers:
+        return Headers(self._headers.items())
+
+    def header(self, name: str) -> str | None:
+        value: str | None = self._headers.get(name)
+        if value is None and name == "host":
+            value = self.scope.authority
+        return value
+
+    @property
+    def has_body(self) -> bool:
+        headers = self._headers
+        return (
+            "content-length" in headers
+            or "transfer-encoding" in headers
+            or (self.scope.http_version == "2" and self.method not in BODILESS)
+        )
+
+    def takes_whole(self, length: int | None) -> bool:
+        """See `Exchange.takes_whole`."""
+        return length is not None and length <= ONE_PIECE_BYTES
+
+    async def chunks(self) -> AsyncIterator[bytes]:
+        if self.takes_whole(self.content_length()):
+            try:
+                whole = await self._protocol()
+            except Exception as error:
+                raise ClientDisconnected() from error
+            if whole:
+                yield whole
+            return
+        pieces = self._protocol.__aiter__()
+        has_ended = False
+        while True:
+            try:
+                chunk = await pieces.__anext__()
+            except StopAsyncIteration:
+                return
+            if has_ended:
+                # Granian gives an empty chunk at the end, and one more in place of an error.
+                raise ClientDisconnected()
+            if chunk:
+                yield chunk
+            else:
+                has_ended = True
+
+    def when_gone(self, call: Callable[..., Any]) -> Any:
+        """See `Exchange.when_gone`: after an HTTP/2 reset the iterator alone never ends."""
+        left = self._protocol.client_disconnect()
+        if not hasattr(left, "add_done_callback"):
+            call()  # it left already
+            return False
+        left.add_done_callback(call)
+        return _Callback(left, call)
+
+    def watch(self) -> None:
+        """See `Exchange.watch`."""
+        if self._watching is not None:
+            return
+        left = self._protocol.client_disconnect()
+        self._watching = _Callback(left, self.leave)
+        if hasattr(left, "add_done_callback"):
+            left.add_done_callback(self.leave)
+        else:
+            self.leave()
+
+    async def send(self, app: Application, response: Any) -> None:
+        """Send the response; one that HTTP cannot carry is logged and a 500 in its place."""
+        body, status, fields = response.parts({"REQUEST_METHOD": self.method})
+        try:
+            # Granian's worker ends with the process for a status it cannot read.
+            code, fields, length = checked_fields(self.method, status, fields, body)
+            if type(body) is not list:
+                await self._send_stream(app, code, fields, body, length)
+                return
+        except Exception as error:
+            refuse(app, self, body, error)
+            fields = [("content-type", "text/plain")]
+            self._protocol.response_bytes(500, fields, SORRY)
+            return
+        if body:
+            self._protocol.response_bytes(code, fields, b"".join(body))
+        else:
+            self._protocol.response_empty(code, fields)
+
+    async def _send_stream(
+        self, app: Application, code: int, fields: Any, body: Any, length: int | None
+    ) -> None:
+        path, first, end = file_of(body)
+        if path is not None:
+            body.close()
+            if end is None:
+                self._protocol.response_file(code, fields, path)
+            else:
+                self._protocol.response_file_range(code, fields, path, first, end)
+            return
+        transport: Any = None
+        pace = Pace(self)
+
+        async def begin() -> Any:
+            nonlocal transport
+            transport = self._protocol.response_stream(code, fields)
+            return write
+
+        async def write(piece: bytes) -> None:
+            await transport.send_bytes(piece)
+            await pace.keep(len(piece))
+
+        try:
+            await send_body(app, self, body, length, begin)
+        finally:
+            pace.close()
+
+
+class _Callback:
+    """A callback on one of Granian's futures, to be taken back."""
+
+    def __init__(self, future: Any, call: Callable[..., Any]) -> None:
+        self._future = future
+        self._call = call
+
+    def cancel(self) -> None:
+        if hasattr(self._future, "remove_done_callback"):
+            self._future.remove_done_callback(self._call)
+            self._future.cancel()
+
+
+def _address(text: str) -> tuple[str, int] | None:
+    host, _, port = text.rpartition(":")
+    return (host.strip("[]"), int(port)) if port.isdigit() else None

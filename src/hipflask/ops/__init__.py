@@ -1,0 +1,1 @@
+"""What operating a service needs: a registry of figures, and probes."""
