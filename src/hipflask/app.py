@@ -262,17 +262,8 @@ class Flask(LifespanHooks, App):
     request_context = request_context
     request_context_of = request_context_of
 
-    async def asgi(self, scope: Any, receive: Any, send: Any) -> None:
-        """Answer an ASGI 3 server; for those that do not take the application itself."""
-        from .front.asgi import asgi_app  # who serves WSGI does not pay for asyncio
-
-        await asgi_app(self, scope, receive, send)
-
-    async def __rsgi__(self, scope: Any, protocol: Any) -> None:
-        """Answer an RSGI server, which is Granian."""
-        from .front.rsgi import rsgi_app  # as above
-
-        await rsgi_app(self, scope, protocol)
+    asgi = dispatch.ring_asgi
+    __rsgi__ = dispatch.ring_rsgi
 
     # What Granian's own command calls around all requests of a worker.
     __rsgi_init__ = rsgi_init

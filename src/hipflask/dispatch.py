@@ -40,6 +40,20 @@ WATCH_AFTER_S = 0.05
 _READY = frozenset((str, bytes, dict, list))
 
 
+async def ring_asgi(self: Application, scope: Any, receive: Any, send: Any) -> None:
+    """Answer an ASGI 3 server; this is `Flask.asgi`, for those that do not take the application."""
+    from .front.asgi import asgi_app  # who serves WSGI does not pay for asyncio
+
+    await asgi_app(self, scope, receive, send)
+
+
+async def ring_rsgi(self: Application, scope: Any, protocol: Any) -> None:
+    """Answer an RSGI server, which is Granian; this is `Flask.__rsgi__`."""
+    from .front.rsgi import rsgi_app  # as above
+
+    await rsgi_app(self, scope, protocol)
+
+
 async def answer(app: Application, exchange: Any) -> Any:
     """Answer an exchange of ASGI or RSGI; returns the response, with its context popped.
 
@@ -47,7 +61,7 @@ async def answer(app: Application, exchange: Any) -> Any:
     limit, before a thread is taken; then a route of plain functions runs in the pool as a
     whole, and any other on the loop.
     """
-    if app.sealed.has_chain:
+    if (app._cell.plan or app.sealed).has_chain:
         from .front.chain import answer_through_chain  # middleware only
 
         return await answer_through_chain(app, exchange)

@@ -25,6 +25,8 @@ ALONE = {
     "answer": "the way in from an async door, where wsgi_app is the one from WSGI",
     "open_session_async": "its twin is an attribute: `_session`",
     "save_session_async": "its twin is the session interface's own method",
+    "ring_asgi": "the bell of ASGI",
+    "ring_rsgi": "the bell of RSGI",
 }
 
 
