@@ -14,9 +14,7 @@ from contextvars import copy_context
 from typing import Any
 
 from werkzeug.datastructures import Headers
-from werkzeug.exceptions import (
-    HTTPException,
-)
+from werkzeug.exceptions import HTTPException
 from werkzeug.wrappers import Response as ResponseBase
 
 from . import bridge
