@@ -1,6 +1,6 @@
 # Needs Python 3.11 or newer, pip and make; everything else goes into .venv and .cache.
 #   make demo      install, serve the demo on http://127.0.0.1:8000
-#   make soak      faults under load, as in production: 6 minutes (make soak QUICK=1: 90 s)
+#   make soak      faults under load, as in production: 7 minutes (make soak QUICK=1: 90 s)
 #   make test      the tests, with branch coverage, then again without Flask installed
 # Another Python: make PYTHON=python3.13
 

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import threading
+from contextvars import ContextVar
 
 import pytest
 
 from hipflask import (
+    Blueprint,
     Event,
     Flask,
     Response,
@@ -207,3 +210,118 @@ def test_a_body_over_the_limit_is_413_where_it_is_read(app):
 
     assert app.test_client().post("/", data=b"x" * 11).status_code == 413
     assert app.test_client().post("/", data=b"x" * 10).text == "10"
+
+
+# --- stream=True, an option of the rule -----------------------------------------------------
+
+
+def by_route(app, view):
+    app.post("/", stream=True)(view)
+
+
+def by_rule(app, view):
+    app.add_url_rule("/", view_func=view, methods=["POST"], stream=True)
+
+
+def by_blueprint(app, view):
+    inner, outer = Blueprint("inner", __name__), Blueprint("outer", __name__)
+    inner.route("/", methods=["POST"], stream=True)(view)
+    outer.register_blueprint(inner)
+    app.register_blueprint(outer)
+
+
+@pytest.mark.parametrize("register", [by_route, by_rule, by_blueprint])
+@pytest.mark.parametrize("door", ["asgi", "rsgi"])
+def test_a_rule_may_leave_the_body_to_its_view(app, register, door):
+    was_read = []
+
+    def view():
+        # Read before the view it would be bytes by now, or a file.
+        was_read.append(isinstance(request._exchange.body, bytes))
+        return {"size": sum(map(len, request.body_stream))}
+
+    register(app, view)
+    app.post("/read")(view)
+    client = app.test_client(door=door)
+    assert client.post("/", data=b"x" * 1000).json == {"size": 1000}
+    assert client.post("/read", data=b"x" * 1000).json == {"size": 1000}
+    assert was_read == [False, True]
+
+
+def test_the_option_counts_for_its_rule_alone(app):
+    app.post("/streams", stream=True, endpoint="a")(lambda: "ok")
+    app.post("/reads", endpoint="b", stream=False)(lambda: "ok")
+    assert [rule.streams_body for rule in app.url_map.iter_rules() if rule.endpoint in "ab"] == [
+        True,
+        False,
+    ]
+    assert app.test_client().post("/streams").text == "ok"
+
+
+# --- plain events on an event loop ----------------------------------------------------------
+
+
+@pytest.mark.parametrize("door", ["asgi", "rsgi"])
+def test_plain_events_get_a_heartbeat_on_an_async_door(app, door):
+    go_on = threading.Event()
+    who = ContextVar("who", default=0)
+    ended = threading.Event()
+
+    def events():
+        try:
+            for number in range(3):
+                who.set(who.get() + 1)
+                yield Event(who.get())
+                if not number:
+                    assert go_on.wait(10)
+        finally:
+            ended.set()
+
+    app.add_url_rule("/", "view", lambda: sse(events(), heartbeat_s=0.001))
+    pieces = app.test_client(door=door).get("/").iter_encoded()
+    while next(pieces) != b"data: 1\n\n":
+        pass  # where the machine is busy, a comment may come before it as well
+    assert [next(pieces) for _ in range(2)] == [b":\n\n"] * 2
+    go_on.set()
+    assert [piece for piece in pieces if piece != b":\n\n"] == [b"data: 2\n\n", b"data: 3\n\n"]
+    assert ended.wait(10)
+
+
+@pytest.mark.parametrize("door", ["asgi", "rsgi"])
+def test_plain_events_that_wait_are_closed_after_their_step(app, door):
+    go_on, ended = threading.Event(), threading.Event()
+
+    def events():
+        try:
+            yield "one"
+            go_on.wait(10)
+            yield "two"
+        finally:
+            ended.set()
+
+    app.add_url_rule("/", "view", lambda: sse(events(), heartbeat_s=0.001))
+    answer = app.test_client(door=door).get("/")
+    pieces = answer.iter_encoded()
+    while next(pieces) != b"data: one\n\n":
+        pass  # as above
+    assert next(pieces) == b":\n\n"
+    answer.close()
+    assert not ended.is_set()
+    go_on.set()
+    assert ended.wait(10)
+
+
+@pytest.mark.parametrize("door", ["asgi", "rsgi"])
+def test_plain_events_that_fail_cut_the_stream_and_are_logged(app, door, caplog):
+    def events():
+        yield "one"
+        raise ValueError("on purpose")
+
+    app.add_url_rule("/", "view", lambda: sse(events()))
+    assert app.test_client(door=door).get("/").data == b": \n\ndata: one\n\n"
+    assert [record.exc_info[0] for record in caplog.records] == [ValueError]
+
+
+def test_an_event_may_wait_without_heartbeat_and_without_close(app):
+    app.add_url_rule("/", "view", lambda: sse(iter(["one"]), heartbeat_s=None))
+    assert app.test_client(door="asgi").get("/").text == ": \n\ndata: one\n\n"

@@ -8,6 +8,7 @@ from typing import Any
 
 import msgspec
 import pytest
+from werkzeug.datastructures import Headers
 
 from hipflask import (
     Blueprint,
@@ -81,6 +82,101 @@ def test_url_variables_and_what_the_handshake_holds(app: Flask) -> None:
         assert client.receive_json() == [
             "a", 7, "/ws/a/7", "1", "x", "chat", "ws", "/ws/a/7", "ws://localhost/ws/b/1"
         ]  # fmt: skip
+
+
+@pytest.mark.parametrize("where", ["hook", "view"])
+def test_a_session_changed_before_accept_is_sent_with_the_handshake(app: Flask, where: str) -> None:
+    @app.before_websocket
+    def visit() -> None:
+        if where == "hook":
+            session["seen"] = websocket.path
+
+    @app.websocket("/ws")
+    async def view() -> None:
+        if where == "view":
+            session["seen"] = websocket.path
+        await websocket.accept(headers={"X-A": "1"})
+        session["late"] = "is not sent"
+        await websocket.send("hello")
+
+    @app.websocket("/quiet")
+    async def quiet() -> None:
+        await websocket.send("hello")
+
+    app.add_url_rule("/seen", "seen", lambda: dict(session))
+    client = app.test_client()
+    with client.websocket("/ws") as connection:
+        assert connection.headers["X-A"] == "1"
+        [cookie] = connection.headers.getlist("Set-Cookie")
+    name, _, value = cookie.partition(";")[0].partition("=")
+    client.set_cookie(name, value)
+    assert client.get("/seen").json == {"seen": "/ws"}
+    if where == "view":
+        with client.websocket("/quiet") as connection:
+            assert "Set-Cookie" not in connection.headers
+
+
+def test_a_permanent_session_is_refreshed_by_a_handshake(app: Flask) -> None:
+    @app.websocket("/ws")
+    async def view() -> None:
+        await websocket.send("hello")
+
+    client = app.test_client()
+    with client.session_transaction() as kept:
+        kept.permanent = True
+    with client.websocket("/ws") as connection:
+        assert connection.headers["Set-Cookie"].startswith("session=")
+
+
+def test_a_session_changed_before_a_refusal_is_sent_with_it(app: Flask) -> None:
+    @app.websocket("/ws")
+    async def view() -> None:
+        session["refused"] = True
+        abort(403)
+
+    assert refusal(app, "/ws").headers["Set-Cookie"].startswith("session=")
+
+
+def test_a_session_that_the_server_cannot_send_is_logged(
+    app: Flask, caplog: pytest.LogCaptureFixture
+) -> None:
+    sent: list[Any] = []
+
+    class Door:
+        closes_unread = sends_fields = False
+
+        def __init__(self, exchange: Any) -> None:
+            self.exchange = exchange
+
+        async def accept(self, subprotocol: Any, fields: Any) -> None:
+            sent.append(fields)
+
+        async def receive(self) -> Any:
+            return module.Ended(1000)
+
+        async def close(self, code: int, reason: str) -> None: ...
+
+        def release(self) -> None: ...
+
+    @app.websocket("/ws")
+    async def view() -> None:
+        session["n"] = 1
+        await websocket.accept()
+
+    class Exchange:
+        method, path, scheme, root_path = "GET", "/ws", "ws", ""
+        query_string, server, joined_headers = b"", ("localhost", 80), Headers({"Host": "h"})
+
+        def header(self, name: str) -> str | None:
+            return "h" if name == "host" else None
+
+        def environ(self, request: Any) -> dict[str, Any]:
+            return app.test_request_context("/ws").request.environ
+
+    asyncio.run(module.serve(app, Door(Exchange())))
+    assert sent == [[]]
+    [record] = caplog.records
+    assert "'/ws' was accepted, and its cookie cannot be sent" in record.message
 
 
 def test_a_parameter_annotated_websocket_gets_it(app: Flask) -> None:

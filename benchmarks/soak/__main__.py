@@ -11,8 +11,9 @@ import tempfile
 import time
 from pathlib import Path
 
-from .faults import FAULTS, Soak
+from .faults import FAULTS
 from .report import Report
+from .server import Soak
 
 # Each idle connection is a file here and one in the server, which inherits the limit.
 FILES = 16_384

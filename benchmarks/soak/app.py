@@ -137,7 +137,7 @@ async def download_async(mib: int) -> Any:
         for _ in range(mib * 16):
             yield CHUNK
 
-    return Response(pieces())  # type: ignore[arg-type]
+    return Response(pieces())
 
 
 @app.get("/events")
@@ -187,7 +187,7 @@ async def bad_midway_async() -> Any:
         yield b"begun"
         raise RuntimeError("raised midway")
 
-    return Response(pieces())  # type: ignore[arg-type]
+    return Response(pieces())
 
 
 @app.get("/bad/longer")

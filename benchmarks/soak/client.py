@@ -131,6 +131,14 @@ async def fetch(
         connection.drop()
 
 
+async def attempt(port: int, target: str) -> Answer | NoAnswer:
+    """As `fetch`, but the failure is returned."""
+    try:
+        return await fetch(port, target)
+    except NoAnswer as error:
+        return error
+
+
 @dataclass
 class Tally:
     """What a load met with. `lost` counts the requests without the right answer."""

@@ -10,9 +10,11 @@ import socket
 import subprocess
 import sys
 import time
+from dataclasses import dataclass
 from pathlib import Path
 
 from .client import NoAnswer, fetch
+from .report import Report
 
 ROOT = Path(__file__).resolve().parents[2]
 PATIENCE_S = 30.0
@@ -99,13 +101,8 @@ class Server:
 
     def workers(self) -> list[int]:
         """The pids of the workers, oldest first."""
-        found = []
-        for task in Path(f"/proc/{self.pid}/task").glob("*"):
-            with contextlib.suppress(OSError):
-                for word in (task / "children").read_text().split():
-                    # Python's resource tracker is a child, too.
-                    if b"spawn_main" in _command(int(word)):
-                        found.append(int(word))
+        # Python's resource tracker is a child, too.
+        found = [pid for pid in children_of(self.pid) if b"spawn_main" in _command(pid)]
         self._known.update(found)
         return sorted(found, key=_started)
 
@@ -121,8 +118,46 @@ class Server:
         for pid in self.workers():
             Path(f"/proc/{pid}/clear_refs").write_text("5")
 
+    def cpu_s(self) -> float:
+        """Seconds of processor time that the server and its workers have used."""
+        return cpu_of([self.pid, *self.workers()])
+
     def read_log(self) -> str:
         return self.log.read_text(errors="replace")
+
+
+@dataclass
+class Soak:
+    """How long and how much; `quick` is the short version."""
+
+    report: Report
+    folder: Path
+    quick: bool
+
+    def of(self, full: int, quick: int) -> int:
+        return quick if self.quick else full
+
+    def serve(self, *flags: str, workers: int = 1) -> Server:
+        return Server(self.folder, *flags, workers=workers)
+
+
+def cpu_of(pids: list[int]) -> float:
+    """Seconds of processor time that these processes have used."""
+    ticks = 0
+    for pid in pids:
+        with contextlib.suppress(OSError):
+            fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+            ticks += int(fields[11]) + int(fields[12])
+    return ticks / os.sysconf("SC_CLK_TCK")
+
+
+def children_of(pid: int) -> list[int]:
+    """The pids of the processes that this one has started."""
+    found = []
+    for task in Path(f"/proc/{pid}/task").glob("*"):
+        with contextlib.suppress(OSError):
+            found += [int(word) for word in (task / "children").read_text().split()]
+    return found
 
 
 def _command(pid: int) -> bytes:

@@ -21,7 +21,7 @@ from . import bridge, dispatch, errors, helpers, packages, templating
 from . import typing as ft
 from .assembly import App
 from .ctx import AppContext, RequestContext, request_context, request_context_of
-from .front.wsgi import bell, mark_bell, wsgi_app
+from .front.wsgi import bell, bell_around, mark_bell, wsgi_app
 from .globals import _cv_app, _cv_request, _no_req_msg
 from .lifespan import LifespanHooks, rsgi_del, rsgi_init
 from .sealing import Plan, seal
@@ -76,7 +76,7 @@ class Flask(LifespanHooks, App):
     session_interface: SessionInterface = SecureCookieSessionInterface()
 
     def _assembled(self) -> None:
-        mark_bell()
+        mark_bell(type(self).__call__)
 
     @property
     def sealed(self) -> Plan:
@@ -257,6 +257,7 @@ class Flask(LifespanHooks, App):
 
     # Functions of the modules on a request's path: it enters five files, and not this one.
     __call__ = bell
+    _adapted = {"__call__": bell_around}
     wsgi_app = wsgi_app
 
     request_context = request_context

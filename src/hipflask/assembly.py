@@ -273,12 +273,13 @@ class App(Scaffold):
 
         Methods: `methods`, else the view's attribute of that name, else GET. OPTIONS is
         answered for the view if `provide_automatic_options` (else the view's attribute, else
-        PROVIDE_AUTOMATIC_OPTIONS) says so. Raises SetupError where the endpoint has another
-        view already.
+        PROVIDE_AUTOMATIC_OPTIONS) says so. `stream=True` is `@streams_body` for this rule.
+        Raises SetupError where the endpoint has another view already.
         """
         if endpoint is None:
             endpoint = _endpoint_from_view_func(view_func)  # type: ignore[arg-type]
         methods = _methods_of(options.pop("methods", None), view_func)
+        streams = options.pop("stream", False)  # Flask has no such option, nor has Werkzeug's rule
         automatic = provide_automatic_options
         if automatic is None:
             automatic = getattr(view_func, "provide_automatic_options", None)
@@ -291,6 +292,7 @@ class App(Scaffold):
             self._check_endpoint_free(endpoint, rule, view_func)
         bound = self.url_rule_class(rule, methods=methods | required, endpoint=endpoint, **options)
         bound.provide_automatic_options = automatic  # type: ignore[attr-defined]
+        bound.streams_body = streams  # type: ignore[attr-defined]
         self.url_map.add(bound)
         if view_func is not None:
             self.view_functions[endpoint] = view_func

@@ -11,7 +11,7 @@ from __future__ import annotations
 import weakref
 from abc import ABCMeta
 from collections import defaultdict
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, TypeVar
 
 T = TypeVar("T")
@@ -181,7 +181,17 @@ class LiveType(ABCMeta):
     Derived from ABCMeta so that an application class may also derive from an ABC.
     """
 
+    #: By the name of a method: what makes of a function put in its place the one that is kept.
+    _adapted: Mapping[str, Callable[[Any], Any]] = {}
+
+    def __init__(cls, name: str, bases: Any, namespace: Any, **kwargs: Any) -> None:
+        super().__init__(name, bases, namespace, **kwargs)
+        for method in cls._adapted.keys() & namespace.keys():
+            setattr(cls, method, namespace[method])
+
     def __setattr__(cls, name: str, value: Any) -> None:
+        if name in cls._adapted:
+            value = cls._adapted[name](value)
         super().__setattr__(name, value)
         # ABCMeta keeps its own registers on the class.
         if not name.startswith("_abc_"):

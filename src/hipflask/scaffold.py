@@ -255,8 +255,8 @@ class Scaffold(metaclass=LiveType):
         """Decorate a view for requests to `rule`.
 
         `endpoint` names it (default: the function's name), `methods` says what it takes
-        (default: GET, with HEAD and OPTIONS answered as well); further options are those of
-        `werkzeug.routing.Rule`.
+        (default: GET, with HEAD and OPTIONS answered as well), `stream=True` leaves the body to
+        the view as `@streams_body` does; further options are those of `werkzeug.routing.Rule`.
         """
 
         def register(view: T_route) -> T_route:

@@ -101,8 +101,12 @@ class Plan:
         self.closes_request = app.request_class.close is not Request.close
         #: Whether contexts or requests are made by code that wants a WSGI environ.
         self.makes_contexts = "request_context" in own
-        #: Whether somebody put WSGI middleware around the application.
-        self.has_chain = "wsgi_app" in own or "__call__" in own
+        #: Whether somebody put WSGI middleware around the application. A `__call__` that is no
+        #: bell (`front/wsgi.py`) was written for ASGI, and calls ours.
+        call: Any = type(app).__call__
+        self.has_chain = "wsgi_app" in own or (
+            "__call__" in own and getattr(call, "_bell", None) is call
+        )
         self._request_class = app.request_class
         self.is_bare_request = (
             app.request_class.__init__ is Request.__init__
@@ -194,7 +198,7 @@ class Plan:
         route = Route()
         route.rule = rule
         route.options = bool(getattr(rule, "provide_automatic_options", False))
-        route.streams = getattr(view, "streams_body", False)
+        route.streams = getattr(rule, "streams_body", False) or getattr(view, "streams_body", False)
         route.view = ensure_sync(view)
         route.view_async = view if is_async(view) else sync_to_async(view)
         route.preprocess = _chain(preprocessors, outside_in)

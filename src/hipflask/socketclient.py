@@ -8,6 +8,8 @@ from types import TracebackType
 from typing import Any
 from urllib.parse import quote
 
+from werkzeug.datastructures import Headers
+
 from .doors import _address, _fields, _kept_loop, _text
 from .websockets import Ended, WebSocketDisconnected
 
@@ -53,6 +55,10 @@ def scope_of(environ: dict[str, Any], subprotocols: tuple[str, ...]) -> dict[str
     }
 
 
+def _decoded(fields: Any) -> list[tuple[str, str]]:
+    return [(name.decode("latin-1"), value.decode("latin-1")) for name, value in fields]
+
+
 class AsyncConnection:
     """The client's end of one WebSocket, on the test's own event loop."""
 
@@ -60,6 +66,8 @@ class AsyncConnection:
     subprotocol: str | None = None
 
     def __init__(self, app: Any, scope: dict[str, Any]) -> None:
+        #: The header fields that came with the completed handshake.
+        self.headers = Headers()
         self._app = app
         self._scope = scope
         self._to_app: asyncio.Queue[Any] = asyncio.Queue()
@@ -74,11 +82,12 @@ class AsyncConnection:
         answer = await self._next()
         if answer["type"] == "websocket.accept":
             self.subprotocol = answer.get("subprotocol")
+            self.headers.extend(_decoded(answer["headers"]))
             return
         status, fields, body = 403, [], b""
         if answer["type"] == "websocket.http.response.start":
             status = answer["status"]
-            fields = [(k.decode("latin-1"), v.decode("latin-1")) for k, v in answer["headers"]]
+            fields = _decoded(answer["headers"])
             body = (await self._next())["body"]
         await self.close(1006)
         raise WebSocketRefused(self._app.response_class(body, status, fields))
@@ -172,6 +181,11 @@ class Connection:
     def subprotocol(self) -> str | None:
         """The subprotocol that the application chose, or None."""
         return self._inner.subprotocol
+
+    @property
+    def headers(self) -> Headers:
+        """The header fields that came with the completed handshake."""
+        return self._inner.headers
 
     def receive(self) -> str | bytes:
         """The application's next message; see `AsyncConnection.receive`."""

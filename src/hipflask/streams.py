@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable, Iterator
+from contextvars import copy_context
 from typing import Any, NamedTuple, TypeVar
 
-from .globals import _cv_app
+from . import bridge
+from .globals import _cv_app, _cv_request
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -20,7 +22,8 @@ def streams_body(view: F) -> F:
 
     Under ASGI and RSGI it is then called before the body has come, and may refuse it, or
     answer while it still arrives. MAX_CONTENT_LENGTH and the other limits stay, and count
-    while the view waits for the client. Under WSGI every view is called so.
+    while the view waits for the client. Under WSGI every view is called so. As an option of a
+    rule it is `stream=True`: `@app.post("/upload", stream=True)`.
 
         @app.post("/upload")
         @streams_body
@@ -139,12 +142,15 @@ def _response(body: Any, mimetype: str) -> Any:
 def sse(events: Any, *, heartbeat_s: float | None = 15.0, retry: int | None = None) -> Any:
     """Return a response that sends `events` as server-sent events, as they come.
 
-    `events` is an iterator or async iterator of `Event`; text and other values are data. An
-    async one is cancelled and closed when the client leaves, and while it gives nothing, a
-    comment every `heartbeat_s` seconds keeps the connection open (None: no comments). A
-    plain one occupies a thread for as long as it is open, and sends `Event(comment="")`
-    itself. `retry` tells the page how many milliseconds to wait before it comes back, with
+    `events` is an iterator or async iterator of `Event`; text and other values are data. While
+    it gives nothing, a comment every `heartbeat_s` seconds keeps the connection open (None: no
+    comments). When the client leaves, an async one is cancelled and closed; a plain one is
+    closed once its step is over, and keeps a thread for as long as it waits for an event.
+    `retry` tells the page how many milliseconds to wait before it comes back, with
     `request.last_event_id`.
+
+    Under WSGI, also behind WSGI middleware, a plain one sends its own comments:
+    `Event(comment="")`.
 
         @app.get("/clock")
         async def clock():
@@ -156,9 +162,12 @@ def sse(events: Any, *, heartbeat_s: float | None = 15.0, retry: int | None = No
     """
     first = Event(comment="", retry=retry).dump()
     dumps = _dumps()
-    if hasattr(events, "__aiter__"):
-        return _response(_beating(aiter(events), heartbeat_s, first, dumps), "text/event-stream")
-    return _response(_events(iter(events), first, dumps), "text/event-stream")
+    ctx = _cv_request.get(None)
+    if not hasattr(events, "__aiter__"):
+        if ctx is None or ctx.request._exchange is None:
+            return _response(_events(iter(events), first, dumps), "text/event-stream")
+        events = _in_pool(iter(events))
+    return _response(_beating(aiter(events), heartbeat_s, first, dumps), "text/event-stream")
 
 
 def _event(value: Any, dumps: Callable[[Any], str]) -> bytes:
@@ -215,6 +224,43 @@ async def _step(source: AsyncIterator[Any]) -> Any:
         return await anext(source)
     except StopAsyncIteration:
         return _END
+
+
+async def _in_pool(source: Iterator[Any]) -> AsyncIterator[Any]:
+    """A plain iterator's values, each made in a thread; all of them in one context."""
+    import asyncio  # who comes here runs on a loop
+
+    context = copy_context()
+    step: Any = None
+    try:
+        while True:
+            step = asyncio.ensure_future(bridge.pool().hop(context, next, source, _END))
+            value = await asyncio.shield(step)
+            if value is _END:
+                return
+            yield value
+    finally:
+        close = getattr(source, "close", None)
+        if close is not None:
+            closing = asyncio.ensure_future(_close_after(step, context, close))
+            _kept.add(closing)
+            closing.add_done_callback(_kept.discard)
+            if step is None or step.done():
+                await closing
+
+
+async def _close_after(step: Any, context: Any, close: Callable[[], None]) -> None:
+    # A step in work cannot be interrupted, and nobody is there to hear how it ends.
+    if step is not None and not step.done():
+        import asyncio
+
+        await asyncio.wait((step,))
+        step.exception()
+    await bridge.pool().hop(context, close)
+
+
+# Tasks are kept alive by whoever waits for them, and for these nobody does.
+_kept: set[Any] = set()
 
 
 def ndjson(values: Any) -> Any:

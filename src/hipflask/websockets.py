@@ -23,6 +23,8 @@ from werkzeug.routing import Rule
 
 from .bridge import is_async, sync_to_async
 from .ctx import RequestContext, _without_frames
+from .dispatch import has_session
+from .globals import _cv_request
 from .routing import ASK, AskingMatcher, Matcher, Target, compile_map
 from .sealing import Plan, Route, _awaitable, _chain, _first_answer, _scopes, _through_all
 from .typing import Application
@@ -75,8 +77,8 @@ class WebSocket:
     """One connection, as its view sees it. Belongs to the event loop.
 
     The first `receive` or `send` accepts the connection unless `accept` did. Any number of
-    tasks may send and receive. The handshake is `hipflask.request` as well, and the session
-    can be read.
+    tasks may send and receive. The handshake is `hipflask.request` as well. The session can be
+    read; what is changed in it before `accept` is sent with the handshake where the server can.
     """
 
     args: Any = _of_request("args")
@@ -147,15 +149,21 @@ class WebSocket:
         """Complete the handshake; does nothing where that was done.
 
         `subprotocol` is one of `requested_subprotocols`, else ValueError. Raises RuntimeError
-        where the server cannot send it, or `headers`: Granian's RSGI can neither.
+        where the server cannot send it, which is Granian's RSGI, or `headers`: Granian as such.
         """
         fields = _checked_fields(headers)
+        if fields and not self._door.sends_fields:
+            raise RuntimeError(
+                f"The WebSocket cannot be accepted with the header {fields[0][0]!r}: Granian sends"
+                " none of the application's. Serve it with another server, such as uvicorn."
+            )
         if subprotocol is not None:
             _check_subprotocol(subprotocol, self.requested_subprotocols)
         async with self._accepting:
             if self.accepted:
                 return
             self._check_open()
+            fields += await self._session_fields()
             ended = await self._door.accept(subprotocol, fields)
             if ended is not None:
                 self._finish(ended)
@@ -166,6 +174,24 @@ class WebSocket:
         self._active_at = self._loop.time()
         if self._idle_s:
             self._idle_timer = self._loop.call_later(self._idle_s, self._look)
+
+    async def _session_fields(self) -> list[tuple[str, str]]:
+        """The cookie of a session that was changed before the handshake is completed."""
+        ctx = _cv_request.get(None)
+        if ctx is None or getattr(ctx, "websocket", None) is not self or not has_session(ctx):
+            return []
+        response = self._app.response_class()
+        await _save_session(ctx, response)
+        cookies = [("Set-Cookie", value) for value in response.headers.getlist("Set-Cookie")]
+        if cookies and not self._door.sends_fields:
+            if getattr(ctx._session, "modified", True):
+                self._app.logger.warning(
+                    "The session was changed before the WebSocket %r was accepted, and its cookie"
+                    " cannot be sent: Granian sends no header with a handshake. Change the session"
+                    " in a request, or serve with another server, such as uvicorn.", self.path,
+                )  # fmt: skip
+            return []
+        return cookies
 
     async def receive(self) -> str | bytes:
         """The next message: text as str, binary as bytes.
@@ -607,6 +633,8 @@ async def _respond(ctx: WebSocketContext) -> tuple[int, Any]:
     response = None
     if not ctx.websocket.accepted:
         response = ctx.plan.make(ctx, Forbidden() if answer is None else answer)
+        if has_session(ctx):
+            await _save_session(ctx, response)
     for hook in ctx.route.after_socket:
         response = await hook(response)
     return code, response
@@ -628,6 +656,11 @@ async def _call_view(ctx: WebSocketContext) -> Any:
     if route.parameter is not None:
         arguments = {**arguments, route.parameter: ctx.websocket}
     return await route.view_async(**arguments)
+
+
+async def _save_session(ctx: RequestContext, response: Any) -> None:
+    if not ctx.app.session_interface.is_null_session(ctx._session):
+        await ctx.save_session_async(response)
 
 
 def _code_for(error: Exception) -> int:

@@ -95,6 +95,9 @@ def _limit(key: str, fallback: int | None) -> Any:
     return property(read, write, doc=f"Limit of this request; `{key}` of the config if not set.")
 
 
+# Where an async door, which has no environ at hand, puts its exchange in place of one.
+DOOR = "hipflask.exchange"
+
 # The fields that routing, sessions and forms look at, with their keys in an environ.
 _environ_keys = {"host": "HTTP_HOST", "cookie": "HTTP_COOKIE", "upgrade": "HTTP_UPGRADE"}
 
@@ -199,8 +202,8 @@ class Request(RequestBase):
         """The field "host", "cookie" or "upgrade" as sent; no other part is made for it."""
         if self._exchange is not None:
             value: str | None = self._exchange.header(name)
-            return value
-        value = self.environ.get(_environ_keys[name])
+        else:
+            value = self.environ.get(_environ_keys[name])
         return value
 
     max_content_length: Any = _limit("MAX_CONTENT_LENGTH", None)
@@ -218,8 +221,7 @@ class Request(RequestBase):
         endpoint = self.endpoint
         if endpoint is None or "." not in endpoint:
             return None
-        name: str = endpoint.rpartition(".")[0]
-        return name
+        return endpoint.rpartition(".")[0]  # type: ignore[no-any-return]  # Werkzeug takes any
 
     @property
     def blueprints(self) -> list[str]:
@@ -311,8 +313,7 @@ class Request(RequestBase):
     @property
     def last_event_id(self) -> str | None:
         """The id of the last event that an EventSource got, when it comes back; else None."""
-        value: str | None = self.headers.get("Last-Event-ID")
-        return value
+        return self.headers.get("Last-Event-ID")  # type: ignore[no-any-return]
 
     @property
     def want_form_data_parsed(self) -> bool:
@@ -536,25 +537,27 @@ class Response(ResponseBase):
         body: Any = self.response
         made = self.__dict__
         if not self._sends_plainly or not _is_one_piece(body):
-            if type(body) is AsyncBody and len(environ) == 1:
-                return self._async_parts(environ, body)
-            return self.get_wsgi_response(environ)
+            return self._parts_of_a_kind(environ, body)
         code = self._status_code
         if "headers" in made or "_on_close" in made or code < 200 or code == 204 or code == 304:
             return self._looked_at_parts(environ, body)
         fields = [self._type_field(), ("Content-Length", str(len(body[0])))]
         return [] if environ["REQUEST_METHOD"] == "HEAD" else body, self._status, fields
 
-    def _async_parts(
-        self, environ: Environ, body: AsyncBody
+    def _parts_of_a_kind(
+        self, environ: Environ, body: Any
     ) -> tuple[Any, str, list[tuple[str, str]]]:
-        """`parts` with an async body, for a door that has no more of an environ than the method.
+        """`parts` of a class with methods of its own, or of a body in several pieces.
 
-        The others, WSGI servers among them, iterate over such a body as over any.
+        Async doors iterate over an async body; WSGI servers do as over any other.
         """
         sent: Any
+        exchange: Any = environ.get(DOOR)
+        if exchange is not None and type(self).__call__ is not Response.__call__:
+            return exchange.call(self)  # type: ignore[no-any-return]  # of the front-end's
         sent, status, fields = self.get_wsgi_response(environ)
-        if environ["REQUEST_METHOD"] != "HEAD" and self._status_code not in (204, 304):
+        has_body = environ["REQUEST_METHOD"] != "HEAD" and self._status_code not in (204, 304)
+        if exchange is not None and has_body and type(body) is AsyncBody:
             body.closing = self._on_close
             sent = body
         return sent, status, fields
@@ -586,7 +589,10 @@ class Response(ResponseBase):
         return self.get_wsgi_response(environ)
 
     def __call__(self, environ: Environ, start_response: StartResponse) -> WSGIBody:
-        """Send as a WSGI application does."""
+        """Send as a WSGI application does. Raises Unsendable for a status like 1000."""
+        if not 99 < self._status_code < 1000:
+            # Granian's own WSGI worker ends with the process for it.
+            raise Unsendable(f"{self._status!r} is no status code (100 to 999)")
         body, status, fields = self.parts(environ)
         start_response(status, fields)
         return body
@@ -690,4 +696,5 @@ def _sends_plainly(cls: type[ResponseBase]) -> bool:
         and cls.default_status == 200
         and cls.automatically_set_content_length
         and all(getattr(cls, name) is getattr(ResponseBase, name) for name in _SENDING)
+        and cls.__call__ is Response.__call__
     )

@@ -1,7 +1,8 @@
-"""Both modules for the contract, and the door to hold hipflask behind."""
+"""Both modules for the contract, and the apps to hold them to it with."""
 
 from __future__ import annotations
 
+import gc
 import importlib.util
 import os
 from collections.abc import Iterator
@@ -10,6 +11,8 @@ from typing import Any
 
 import pytest
 
+from . import exchanges  # noqa: F401  (its apps register)
+from .catalog import SUBJECTS, Subject
 from .harness import DOORS
 
 
@@ -39,6 +42,20 @@ def real() -> ModuleType:
 @pytest.fixture(scope="session")
 def hip() -> ModuleType:
     return importlib.import_module(os.environ.get("CONTRACT_SUBJECT", "hipflask"))
+
+
+@pytest.fixture
+def collect_within_the_test() -> Iterator[None]:
+    yield
+    gc.collect()
+
+
+@pytest.fixture(params=sorted(SUBJECTS))
+def topic(request: Any) -> Subject:
+    found = SUBJECTS[request.param]
+    if found.needs and importlib.util.find_spec(found.needs) is None:
+        pytest.skip(f"app {found.name!r} needs {found.needs}")
+    return found
 
 
 @pytest.fixture(params=sorted(DOORS))

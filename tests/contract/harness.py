@@ -51,6 +51,11 @@ class Call:
         declared = next((v for k, v in self.headers if k.lower() == "content-length"), None)
         return "" if declared is None or declared == str(len(self.body)) else declared or "none"
 
+    @property
+    def coding(self) -> str:
+        """The Transfer-Encoding sent, beside the Content-Length that every body has here."""
+        return next((v for k, v in self.headers if k.lower() == "transfer-encoding"), "")
+
 
 @dataclass
 class Answer:
@@ -326,7 +331,7 @@ def load_differences() -> list[Difference]:
             method=row.get("method", "*"),
             texts=tuple(
                 (name, re.compile(row[name], re.DOTALL))
-                for name in ("path", "query", "host", "content_type", "root", "length")
+                for name in ("path", "query", "host", "content_type", "root", "length", "coding")
                 if name in row
             ),
             theirs=row.get("theirs", ""),

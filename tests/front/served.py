@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import tempfile
 import time
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 from typing import Any
 
-from hipflask import Event, Flask, Response, ndjson, request, send_file, sse, streams_body
+from hipflask import Event, Flask, Response, ndjson, request, send_file, session, sse, streams_body
 
 app = Flask(__name__)
 app.config["MAX_CONTENT_LENGTH"] = 100_000
+app.secret_key = "for tests"
 SEEN: list[Any] = []
 FILE = Path(tempfile.gettempdir()) / "hipflask-served.txt"
 FILE.write_bytes(b"0123456789")
@@ -22,6 +24,24 @@ FILE.write_bytes(b"0123456789")
 def seen() -> Any:
     found, SEEN[:] = list(SEEN), []
     return found
+
+
+@app.get("/pid")
+def pid() -> Any:
+    return str(os.getpid())
+
+
+@app.get("/untouched")
+def untouched() -> Any:
+    """Does not look at its session: a permanent one is refreshed all the same."""
+    return "ok"
+
+
+@app.get("/fields")
+def fields() -> Any:
+    environ = {k: v for k, v in request.environ.items() if k.startswith("HTTP_X")}
+    headers = {k: v for k, v in request.headers if k.startswith("X")}
+    return {"cookies": request.cookies, "environ": environ, "headers": headers}
 
 
 @app.post("/sync")
@@ -136,3 +156,10 @@ def events(kind: str) -> Any:
 def after() -> Any:
     app.after_response(SEEN.append, "after")
     return "ok"
+
+
+@app.get("/keep")
+def keep() -> Any:
+    session.permanent = True
+    session["n"] = 1
+    return "kept"

@@ -18,12 +18,18 @@ def command(server: str, port: int) -> list[str]:
     app = "served:app"
     if server == "uvicorn":
         return ["-m", "uvicorn", "--port", str(port), "--log-level", "warning", app]
+    if server == "hypercorn":
+        # Before Python 3.12 it asks what no attribute of `app` can answer.
+        app += "" if sys.version_info >= (3, 12) else ".asgi"
+        return ["-m", "hypercorn", "-b", f"127.0.0.1:{port}", app]
+    if server == "gunicorn":
+        return ["-m", "gunicorn", "-b", f"127.0.0.1:{port}", app]
     return ["-m", "granian", "--interface", server, "--port", str(port), "--host", "127.0.0.1", app]
 
 
 @contextmanager
 def running(server: str, log: Path) -> Iterator[int]:
-    """Run `served.py` on a server ("rsgi", "asgi": Granian; "uvicorn"); gives the port."""
+    """Run `served.py` on a server, or on Granian by the interface's name; gives the port."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]

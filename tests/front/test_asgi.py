@@ -8,7 +8,16 @@ import threading
 
 import pytest
 
-from hipflask import Flask, Response, request, send_file, stream_with_context, streams_body
+from hipflask import (
+    Flask,
+    Response,
+    dispatch,
+    request,
+    send_file,
+    stream_with_context,
+    streams_body,
+)
+from hipflask.dispatch import Watch
 from hipflask.front import exchange as exchange_module
 from hipflask.front import sending
 from hipflask.front.asgi import asgi_app
@@ -255,6 +264,49 @@ def test_an_async_view_is_cancelled_and_torn_down_once(app):
 
     assert asyncio.run(run()) == []
     assert (began, ended) == ([True], [asyncio.CancelledError] * 2)
+
+
+def test_many_requests_share_one_timer(app, monkeypatch):
+    monkeypatch.setattr(dispatch, "WATCH_AFTER_S", 600)
+    timers = []
+
+    async def view():
+        await asyncio.sleep(0)
+        return "x"
+
+    app.view(view)
+
+    async def run():
+        loop = asyncio.get_running_loop()
+        call_later = loop.call_later
+        loop.call_later = lambda delay, call, *args: (
+            timers.append(call) or call_later(delay, call, *args)
+        )
+        for _ in range(20):
+            await asyncio.gather(*(Connection().answer(app) for _ in range(10)))
+        assert [call.__name__ for call in timers] == ["_tick"]
+        assert not Watch.over(loop)
+
+    asyncio.run(run())
+
+
+def test_the_timer_stands_still_while_nothing_runs(app, monkeypatch):
+    monkeypatch.setattr(dispatch, "WATCH_AFTER_S", 600)
+
+    async def view():
+        return "x"
+
+    app.view(view)
+
+    async def run():
+        for _ in range(2):
+            await Connection().answer(app)
+            watch = dispatch._local.watch
+            assert watch._is_ticking
+            watch._tick()
+            assert not watch._is_ticking
+
+    asyncio.run(run())
 
 
 def test_a_cancellation_by_the_server_goes_on_to_the_server(app):

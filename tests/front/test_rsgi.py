@@ -17,6 +17,9 @@ from hipflask.front.sending import Pace, connection_of
 class Fields(dict):
     """What Granian's headers can do."""
 
+    def get_all(self, name):
+        return [self[name]] if name in self else []
+
 
 class Protocol:
     """Gives `chunks` as Granian's iterator does, and keeps what is answered."""

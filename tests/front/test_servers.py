@@ -30,6 +30,10 @@ def port(server: tuple[int, Path]) -> int:
     return server[0]
 
 
+def pid_of(port: int) -> int:
+    return int(talk(port, head("GET", "/pid")).partition(b"\r\n\r\n")[2])
+
+
 def seen(port: int) -> list:
     return json.loads(talk(port, head("GET", "/seen")).partition(b"\r\n\r\n")[2])
 
@@ -128,6 +132,35 @@ BAD_FIELDS = [
     ("a", "\0"), ("a", "x\x01"), ("a", "\x7f"), ("a", "\u20ac"), ("a", "1\r\nb: 2"),
     ("Content-Length", "x"), ("Content-Length", "-1"), ("Content-Length", "99"),
 ]  # fmt: skip
+
+
+# A server of WSGI is handed what the view made, as PEP 3333 has it, and judges by itself.
+# `hipflask serve --interface wsgi` checks all of it: see tests/server/test_wsgi.py.
+WSGI_SERVERS = ["gunicorn", "wsgi"]
+MISBEHAVING = [
+    *(f"/status/{code}" for code in ("0", "99", "1000", "x")),
+    *(f"/field?{urlencode({'name': name, 'value': value})}" for name, value in BAD_FIELDS),
+    "/fails-plainly", "/fails/first", "/fails/later", "/declared/4", "/declared/10",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("name", WSGI_SERVERS)
+def test_no_view_ends_a_worker_of_wsgi(name, tmp_path):
+    if name == "gunicorn":
+        pytest.importorskip("gunicorn")
+    log = tmp_path / "log"
+    with running(name, log) as port:
+        worker = pid_of(port)
+        for path in MISBEHAVING:
+            answer = talk(port, head("GET", path))
+            if path.startswith("/status") or (name == "gunicorn" and path == "/fails/first"):
+                assert status(answer) == 500, path
+            if name == "gunicorn" and path.startswith("/field") and "Length" not in path:
+                assert status(answer) == 500, path
+            if name == "gunicorn" and path.startswith("/fails"):
+                assert not answer.endswith(b"0\r\n\r\n"), path
+            assert pid_of(port) == worker, path
+    assert log.read_text().count("is no status code (100 to 999)\n") == 4
 
 
 @pytest.mark.parametrize("name, value", BAD_FIELDS)

@@ -22,6 +22,7 @@ SAID_OTHERWISE = {
 }
 # Not steps of a request, or without a plain twin for the reason given.
 ALONE = {
+    "serve": "around `answer`, where a WSGI server sends the response itself",
     "answer": "the way in from an async door, where wsgi_app is the one from WSGI",
     "open_session_async": "its twin is an attribute: `_session`",
     "save_session_async": "its twin is the session interface's own method",

@@ -6,7 +6,7 @@ import asyncio
 import os
 from typing import Any
 
-from hipflask import Flask, WebSocketDisconnected, abort, websocket
+from hipflask import Flask, WebSocketDisconnected, abort, session, websocket
 
 app = Flask(__name__)
 app.config.update(SECRET_KEY="for tests", WEBSOCKET_IDLE_S=float(os.environ.get("IDLE_S", 300)))
@@ -45,6 +45,17 @@ async def echo() -> None:
 async def choose() -> None:
     await websocket.accept(subprotocol=websocket.requested_subprotocols[-1])
     await websocket.send("chosen")
+
+
+@app.websocket("/header")
+async def with_header() -> None:
+    await websocket.accept(headers={"X-A": "1"})
+
+
+@app.websocket("/session")
+async def visits() -> None:
+    session["n"] = session.get("n", 0) + 1
+    await websocket.send(str(session["n"]))
 
 
 @app.websocket("/close/<int:code>")

@@ -10,9 +10,14 @@ from typing import Any
 
 import pytest
 
+from hipflask import doors
+
+# The door that `ask` rings at; the fixture `fl` chooses it.
+door = "wsgi"
+
 
 def ask(app: Any, path: str = "/", method: str = "GET", **extra: Any) -> tuple[str, str]:
-    """Ring the app over bare WSGI; gives status line and body."""
+    """Ring the app at the door; gives status code and body."""
     status: list[str] = []
     environ = {
         "REQUEST_METHOD": method,
@@ -27,7 +32,11 @@ def ask(app: Any, path: str = "/", method: str = "GET", **extra: Any) -> tuple[s
         "wsgi.errors": io.StringIO(),
         **extra,
     }
-    chunks = app(environ, lambda line, headers, exc_info=None: status.append(line))
+    if door == "wsgi":
+        chunks = app(environ, lambda line, headers, exc_info=None: status.append(line))
+    else:
+        chunks, line, _ = doors.ring(app, door, environ)
+        status.append(line)
     try:
         body = b"".join(chunks)
     finally:

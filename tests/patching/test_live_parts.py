@@ -14,6 +14,7 @@ import pytest
 from werkzeug.exceptions import HTTPException, NotFound
 from werkzeug.routing import BaseConverter
 
+from . import support
 from .support import WARM, ask, make, patched, warm_up, wrapping
 
 
@@ -575,7 +576,8 @@ def test_a_bound_context_method_may_be_patched(fl: ModuleType) -> None:
     with patched(context, "push", wrapping(log, context.push, "push")):
         with patched(context, "pop", wrapping(log, context.pop, "pop")):
             assert ask(app) == ("200", "view")
-    assert log == ["push", "pop"]
+    # The async doors match before the body is read, and open the session after it: no push.
+    assert log == (["push", "pop"] if support.door == "wsgi" else ["pop"])
 
 
 def test_match_request_of_the_context_may_be_overridden(fl: ModuleType) -> None:

@@ -376,5 +376,5 @@ def test_a_list_body_is_handed_over_in_one_piece():
         return [b"x", b"y"]
 
     proto = Proto()
-    assert wsgi_caller(app, Settings(many=True))(proto, {}) == 201
+    assert wsgi_caller(app, Settings(many=True))(proto, {"REQUEST_METHOD": "GET"}) == 201
     assert proto.answer == (201, [("A", "b")], b"xy")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import typing as t
 
 import click
@@ -32,6 +33,15 @@ def show_server_banner(debug: bool, app_import_path: str | None) -> None:
     if app_import_path is not None:
         click.echo(f" * Serving app {app_import_path!r}")
     click.echo(f" * Debug mode: {'on' if debug else 'off'}")
+
+
+@contextlib.contextmanager
+def _stopped_by_ctrl_c() -> t.Iterator[None]:
+    """Let Ctrl-C before the server runs end the command as it does afterwards: with code 0."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        raise SystemExit(0) from None
 
 
 @click.command("run", short_help="Serve the app while you develop it.")
@@ -89,6 +99,7 @@ def show_server_banner(debug: bool, app_import_path: str | None) -> None:
     help="The protocol between server and app.",
 )
 @pass_script_info
+@_stopped_by_ctrl_c()
 def run_command(
     info: ScriptInfo,
     host: str,
@@ -313,6 +324,7 @@ def _probe(name: str, text: str) -> Decorator:
     help="Load the app, print what would run and why, and end.",
 )
 @pass_script_info
+@_stopped_by_ctrl_c()
 def serve_command(
     info: ScriptInfo,
     /,

@@ -3,44 +3,31 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Coroutine
 from typing import Any
 
-from werkzeug.datastructures import Headers
 from werkzeug.exceptions import ClientDisconnected
 
-from ..dispatch import answer
+from ..dispatch import serve
 from ..lifespan import Life, StartupError
 from ..typing import Application
-from ..wrappers import checked_fields
+from ..wrappers import DOOR, checked_fields
 from .exchange import BODILESS, DOUBT_S, Exchange
 from .sending import SORRY, file_of, refuse, send_body
 
 
-async def asgi_app(app: Application, scope: Any, receive: Any, send: Any) -> None:
-    """Answer one ASGI connection; called on the server's event loop in a task of its own."""
+def asgi_app(app: Application, scope: Any, receive: Any, send: Any) -> Coroutine[Any, Any, None]:
+    """What answers one ASGI connection, to be awaited in a task of its own."""
     kind = scope["type"]
     if kind == "http":
-        exchange = ASGIExchange(scope, receive, send)
-        try:
-            await exchange.send(app, await answer(app, exchange))
-        except asyncio.CancelledError:
-            if not exchange.gone:
-                raise
-            exchange.task.uncancel()
-        finally:
-            if exchange._watching is not None or exchange.spool is not None:
-                exchange.close()
-            if exchange.after:
-                exchange.start_work(app)
-    elif kind == "lifespan":
-        await _lifespan(app, receive, send)
-    elif kind == "websocket":
+        return serve(app, ASGIExchange(scope, receive, send))
+    if kind == "lifespan":
+        return _lifespan(app, receive, send)
+    if kind == "websocket":
         from .websocket import asgi_websocket  # who serves none does not pay for it
 
-        await asgi_websocket(app, scope, receive, send)
-    else:
-        raise NotImplementedError(f"ASGI scope type {kind!r}")
+        return asgi_websocket(app, scope, receive, send)
+    raise NotImplementedError(f"ASGI scope type {kind!r}")
 
 
 class ASGIExchange(Exchange):
@@ -66,17 +53,18 @@ class ASGIExchange(Exchange):
     server = property(lambda self: self.scope.get("server"))
 
     @property
-    def headers(self) -> Headers:
-        return Headers(
-            [(k.decode("latin-1"), v.decode("latin-1")) for k, v in self.scope["headers"]]
-        )
+    def headers(self) -> list[tuple[str, str]]:
+        return [(k.decode("latin-1"), v.decode("latin-1")) for k, v in self.scope["headers"]]
 
     def header(self, name: str) -> str | None:
         wanted = name.encode()
+        found: bytes | None = None
         for key, value in self.scope["headers"]:
             if key == wanted:
-                return value.decode("latin-1")  # type: ignore[no-any-return]
-        return None
+                found = value if found is None else found + b"; " + value
+                if name != "cookie":
+                    break
+        return None if found is None else found.decode("latin-1")
 
     @property
     def has_body(self) -> bool:
@@ -126,7 +114,7 @@ class ASGIExchange(Exchange):
 
     async def send(self, app: Application, response: Any) -> None:
         """Send the response; one that HTTP cannot carry is logged and a 500 in its place."""
-        body, status, fields = response.parts({"REQUEST_METHOD": self.method})
+        body, status, fields = response.parts({"REQUEST_METHOD": self.method, DOOR: self})
         try:
             code, fields, length = checked_fields(self.method, status, fields, body)
             start = {

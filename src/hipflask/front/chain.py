@@ -33,13 +33,14 @@ async def answer_through_chain(app: Application, exchange: Exchange) -> ChainRes
         await exchange.read(app.config["MAX_CONTENT_LENGTH"], app.config)
     environ = exchange.environ(None)
     try:
-        return await bridge.pool().run(copy_context(), _call, app, environ)  # type: ignore[no-any-return]
+        return await bridge.pool().run(copy_context(), called, app, environ)  # type: ignore[no-any-return]
     except bridge.Busy:
         fields = [("Content-Type", "text/plain"), ("Retry-After", "1")]
         return ChainResponse([b"The server is busy.\n"], "503 Service Unavailable", fields)
 
 
-def _call(app: Callable[..., Any], environ: dict[str, Any]) -> ChainResponse:
+def called(app: Callable[..., Any], environ: dict[str, Any]) -> ChainResponse:
+    """What a WSGI callable answers."""
     started: list[Any] = []
     written: list[bytes] = []
 

@@ -223,7 +223,10 @@ class Exchange:
     _watching: Any = None
 
     def header(self, name: str) -> str | None:
-        """The field's value, by its name in lower case; None without it."""
+        """The field's value, by its name in lower case; None without it.
+
+        Of a repeated field the first one, but all of Cookie: HTTP/2 sends it in several.
+        """
         raise NotImplementedError
 
     @property
@@ -276,6 +279,13 @@ class Exchange:
             self.gone = True
             self.task.cancel()
 
+    def is_end(self, error: BaseException) -> bool:
+        """Whether `error` is the task's cancellation since the client left, which is then over."""
+        if not self.gone or not isinstance(error, asyncio.CancelledError):
+            return False
+        self.task.uncancel()
+        return True
+
     def start_work(self, app: Application) -> None:
         """Start what was to be done once the response is sent."""
         from ..background import start_all  # who asks for no such work does not pay for it
@@ -286,16 +296,24 @@ class Exchange:
     def remote_addr(self) -> str | None:
         return None if self.client is None else self.client[0]
 
+    def joined_fields(self) -> dict[str, str]:
+        """The fields by their names in lower case, repeated ones joined.
+
+        Without those that have an underscore in the name: in an environ "X_User" would read as
+        "X-User", which a proxy in front may have set after taking the client's away.
+        """
+        fields: dict[str, str] = {}
+        for name, value in self.headers:
+            if "_" not in name:
+                before = fields.get(name)
+                mark = "; " if name == "cookie" else ","
+                fields[name] = value if before is None else f"{before}{mark}{value}"
+        return fields
+
     @property
     def joined_headers(self) -> Headers:
         """The fields as they read under WSGI: names capitalized, repeated fields joined."""
-        fields: dict[str, str] = {}
-        for name, value in self.headers:
-            name = name.title()
-            if name in fields:
-                value = f"{fields[name]}{'; ' if name == 'Cookie' else ','}{value}"
-            fields[name] = value
-        return Headers(list(fields.items()))
+        return Headers([(name.title(), value) for name, value in self.joined_fields().items()])
 
     def content_length(self) -> int | None:
         """The length the head declares; None for a body whose chunks tell their end.
@@ -376,6 +394,12 @@ class Exchange:
             return BytesIO()
         return BytesIO(body) if isinstance(body, bytes) else body
 
+    def call(self, response: Any) -> Any:
+        """What a response whose class has its own `__call__` sends: see `Response.parts`."""
+        from .chain import called  # hardly any class has one
+
+        return called(response, self.environ(None)).parts({})
+
     def environ(self, request: Any) -> dict[str, Any]:
         """A WSGI environ that says the same as the exchange."""
         import sys
@@ -400,12 +424,10 @@ class Exchange:
         }
         if self.client is not None:
             environ["REMOTE_ADDR"], environ["REMOTE_PORT"] = self.client[0], str(self.client[1])
-        for name, value in self.headers:
+        for name, value in self.joined_fields().items():
             key = name.upper().replace("-", "_")
             if key not in ("CONTENT_TYPE", "CONTENT_LENGTH"):
                 key = f"HTTP_{key}"
-            if key in environ:
-                value = f"{environ[key]}{'; ' if key == 'HTTP_COOKIE' else ','}{value}"
             environ[key] = value
         environ["wsgi.input"] = _LateInput(self)
         return environ

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Coroutine
 from typing import Any
 
-from werkzeug.datastructures import Headers
 from werkzeug.exceptions import ClientDisconnected
 
-from ..dispatch import answer
+from ..dispatch import serve
 from ..typing import Application
-from ..wrappers import checked_fields
+from ..wrappers import DOOR, checked_fields
 from .exchange import BODILESS, Exchange
 from .sending import SORRY, Pace, file_of, refuse, send_body
 
@@ -20,25 +19,13 @@ from .sending import SORRY, Pace, file_of, refuse, send_body
 ONE_PIECE_BYTES = 64 * 1024
 
 
-async def rsgi_app(app: Application, scope: Any, protocol: Any) -> None:
-    """Answer one RSGI connection; called on the worker's event loop in a task of its own."""
-    if scope.proto != "http":
-        from .websocket import rsgi_websocket  # who serves none does not pay for it
+def rsgi_app(app: Application, scope: Any, protocol: Any) -> Coroutine[Any, Any, None]:
+    """What answers one RSGI connection, to be awaited in a task of its own."""
+    if scope.proto == "http":
+        return serve(app, RSGIExchange(scope, protocol))
+    from .websocket import rsgi_websocket  # who serves none does not pay for it
 
-        await rsgi_websocket(app, scope, protocol)
-        return
-    exchange = RSGIExchange(scope, protocol)
-    try:
-        await exchange.send(app, await answer(app, exchange))
-    except asyncio.CancelledError:
-        if not exchange.gone:
-            raise
-        exchange.task.uncancel()
-    finally:
-        if exchange._watching is not None or exchange.spool is not None:
-            exchange.close()
-        if exchange.after:
-            exchange.start_work(app)
+    return rsgi_websocket(app, scope, protocol)
 
 
 class RSGIExchange(Exchange):
@@ -61,10 +48,12 @@ class RSGIExchange(Exchange):
     server = property(lambda self: _address(self.scope.server))
 
     @property
-    def headers(self) -> Headers:
-        return Headers(self._headers.items())
+    def headers(self) -> list[tuple[str, str]]:
+        return self._headers.items()  # type: ignore[no-any-return]
 
     def header(self, name: str) -> str | None:
+        if name == "cookie":
+            return "; ".join(self._headers.get_all(name)) or None
         value: str | None = self._headers.get(name)
         if value is None and name == "host":
             value = self.scope.authority
@@ -129,7 +118,7 @@ class RSGIExchange(Exchange):
 
     async def send(self, app: Application, response: Any) -> None:
         """Send the response; one that HTTP cannot carry is logged and a 500 in its place."""
-        body, status, fields = response.parts({"REQUEST_METHOD": self.method})
+        body, status, fields = response.parts({"REQUEST_METHOD": self.method, DOOR: self})
         try:
             # Granian's worker ends with the process for a status it cannot read.
             code, fields, length = checked_fields(self.method, status, fields, body)

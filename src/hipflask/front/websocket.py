@@ -1,8 +1,8 @@
 """WebSockets over ASGI and RSGI: the server's events as the door that `websockets.py` asks.
 
-A door has `accept`, `receive`, `send`, `close`, `release` and `refuse`, and the handshake as
-an `exchange`. None of them raises because the client is gone: `accept` and `receive` return
-how the connection ended, `send` returns False.
+A door has `accept`, `receive`, `send`, `close`, `release` and `refuse`, the handshake as an
+`exchange`, and says whether it `sends_fields` with it. None of them raises because the client
+is gone: `accept` and `receive` return how the connection ended, `send` returns False.
 """
 
 from __future__ import annotations
@@ -62,6 +62,9 @@ class ASGIDoor:
     closes_unread = True
 
     def __init__(self, scope: Any, receive: Any, send: Any) -> None:
+        # Granian 2.8 takes the fields of an accepted handshake, and sends none of them.
+        server = type(getattr(send, "__self__", None)).__module__
+        self.sends_fields = not server.startswith("granian")
         self._extensions = scope.get("extensions") or ()
         self._receive = receive
         self._send = send
@@ -131,6 +134,7 @@ class RSGIDoor:
     """
 
     closes_unread = False
+    sends_fields = False
     _transport: Any = None
 
     def __init__(self, scope: Any, protocol: Any) -> None:
@@ -139,11 +143,11 @@ class RSGIDoor:
 
     async def accept(self, subprotocol: str | None, fields: _Fields) -> Ended | None:
         """Complete the handshake; returns how the connection ended if it was too late."""
-        if subprotocol is not None or fields:
-            what = f"the subprotocol {subprotocol!r}" if subprotocol else "a header"
+        if subprotocol is not None:
             raise RuntimeError(
-                f"The WebSocket cannot be accepted with {what}: Granian's RSGI interface has no"
-                " way to send it. Serve the application with --interface asgi."
+                f"The WebSocket cannot be accepted with the subprotocol {subprotocol!r}: Granian's"
+                " RSGI interface has no way to send it. Serve the application with --interface"
+                " asgi."
             )
         try:
             self._transport = await self._protocol.accept()

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import sys
+from functools import update_wrapper
+from inspect import CO_COROUTINE
 from typing import Any
 
 from ..globals import _cv_app, _cv_request
@@ -65,15 +67,50 @@ def _keep_contexts(environ: Environ) -> None:
         keep(ctx)
 
 
-def mark_bell() -> None:
-    """Let servers that ask `iscoroutinefunction` of `Flask.__call__` take it for ASGI 3.
+def is_bell(function: Any) -> bool:
+    """Whether it answers WSGI and ASGI servers. What `functools.wraps` made of one does not."""
+    return getattr(function, "_bell", None) is function
 
-    Called when an application is made: before Python 3.12 the mark is asyncio's own object,
-    and who asks for it has imported asyncio by then. A WSGI server does not ask.
+
+def bell_around(replacement: Any) -> Any:
+    """What `Flask.__call__` becomes where somebody replaces it by a function for WSGI.
+
+    Instrumentation does, Sentry's for one, and an ASGI server rings with three arguments. Those
+    are answered as ever, and the replacement is called on the way: see `chain.py`. A coroutine
+    function, which was written for ASGI, stays as it is.
     """
+    code = getattr(replacement, "__code__", None)
+    if is_bell(replacement) or (code is not None and code.co_flags & CO_COROUTINE):
+        return replacement
+
+    def ring(self: Application, environ: Any, start_response: Any = None, send: Any = None) -> Any:
+        if send is not None:
+            return self.asgi(environ, start_response, send)
+        bind = getattr(replacement, "__get__", None)
+        call = replacement if bind is None else bind(self, type(self))
+        return call(environ, start_response)
+
+    # A mark on the replacement, for inspection or as a bell, says nothing about this one.
+    update_wrapper(ring, replacement, updated=())
+    ring._bell = ring  # type: ignore[attr-defined]
+    mark_bell(ring)
+    return ring
+
+
+def mark_bell(ring: Any) -> None:
+    """Let servers that ask `iscoroutinefunction` of a bell take it for ASGI 3.
+
+    Called when an application is made, too: before Python 3.12 the mark is asyncio's own
+    object, and who asks for it has imported asyncio by then. A WSGI server does not ask.
+    """
+    if not is_bell(ring):
+        return
     if sys.version_info >= (3, 12):
         import inspect
 
-        inspect.markcoroutinefunction(bell)
+        inspect.markcoroutinefunction(ring)
     elif (asyncio := sys.modules.get("asyncio.coroutines")) is not None:
-        bell._is_coroutine = asyncio._is_coroutine  # type: ignore[attr-defined]
+        ring._is_coroutine = asyncio._is_coroutine
+
+
+bell._bell = bell  # type: ignore[attr-defined]

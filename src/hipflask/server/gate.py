@@ -274,10 +274,14 @@ def asgi_caller(gate: Gate) -> Callable[[Any], Any]:
                 gate.in_work -= 1
                 gate.count()
         except BaseException as error:
-            if exchange is None or not gate.is_late(task):
+            if exchange is not None and gate.is_late(task):
+                if not exchange.status:
+                    await exchange.answer(504, _PLAIN, _LATE)
+            elif exchange is None or not gate.ended:
                 failure = error
             elif not exchange.status:
-                await exchange.answer(504, _PLAIN, _LATE)
+                with suppress(Exception):
+                    await exchange.answer(503, _PLAIN, _ENDED)
         finally:
             gate.is_late(task)
             if gate.log and exchange is not None and not exchange.is_probe:

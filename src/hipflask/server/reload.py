@@ -16,6 +16,7 @@ import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 
+from . import interrupts
 from .listen import Listener
 from .terminal import say
 
@@ -228,7 +229,10 @@ class _Child:
             )
         )
         self._told = False
-        self._process = subprocess.Popen(command(), env=self._environ, pass_fds=handed)
+        # A script that calls `app.run()` is the user's, and so is what it does of Ctrl-C.
+        from_cli = os.environ.get("FLASK_RUN_FROM_CLI") == "true"
+        with interrupts.held_back(*(["SIGINT"] if from_cli else [])):
+            self._process = subprocess.Popen(command(), env=self._environ, pass_fds=handed)
 
     def ended(self) -> int | None:
         """Return the exit code of a child that ended by itself, the first time asked."""
@@ -266,6 +270,8 @@ def is_child() -> bool:
 
 def take_over(open_again: Callable[[str], Listener]) -> Listener:
     """Return the parent's listening socket, and end this process when the parent is gone."""
+    # The parent stops this process; before the app is loaded, which may start programs.
+    interrupts.take(interrupts.do_nothing, "SIGINT")
     number, lifeline, path, address = os.environ.pop(HANDOVER).split(":", 3)
     if number == "-1":
         return open_again(address)

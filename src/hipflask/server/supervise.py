@@ -17,12 +17,13 @@ from collections import deque
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
-from multiprocessing import get_context, parent_process
+from multiprocessing import get_context, parent_process, resource_tracker
 from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
 from typing import Any
 
 from ..lifespan import StartupError
+from . import interrupts
 from .listen import Listener
 from .settings import Settings
 from .terminal import REFUSED, USAGE, one_line, refuse, say
@@ -174,7 +175,11 @@ class Supervisor:
             name=f"hipflask-worker-{slot.number}",
             args=(self._target, slot.listeners, self._settings, self._report_to, orders),
         )
-        process.start()
+        if sys.platform != "win32":
+            # A process of Python's own, whose start would let the signals through again.
+            resource_tracker.ensure_running()
+        with interrupts.held_back("SIGINT", "SIGHUP"):
+            process.start()
         orders.close()
         lifetime_s = self._settings.max_lifetime_s * random.uniform(1.0, 1.1)
         expires = time.monotonic() + lifetime_s if lifetime_s else None
@@ -314,8 +319,14 @@ class Supervisor:
 
     def _stop_all(self) -> None:
         alive = [one for slot in self._slots for one in slot.processes]
+        begun = [slot.process for slot in self._slots if slot.ready]
+        begun += [one for slot in self._slots for one in slot.leaving]
         for process in alive:
-            process.inner.terminate() if self._drains else process.leave()
+            if not self._drains:
+                process.leave()
+            if self._drains or process not in begun:
+                # One that still imports the app hears no order, and has nothing to finish.
+                process.inner.terminate()
         if self._drains:
             alive = self._outlast(alive, time.monotonic() + self._settings.drain_s)
         # What still waits here is refused when the workers have closed the sockets, too.
@@ -363,9 +374,7 @@ def worker_main(
 ) -> None:
     """Load the app, say so or why not, and serve it until told to stop or the supervisor's end."""
     # Ctrl-C and a closed terminal reach every process; the supervisor decides what they mean.
-    for name in ("SIGINT", "SIGHUP"):
-        if hasattr(signal, name):
-            signal.signal(getattr(signal, name), signal.SIG_IGN)
+    interrupts.take(signal.SIG_IGN, "SIGINT", "SIGHUP")
     worker = Worker(
         _load(target, reports),
         listeners,
