@@ -1,6 +1,8 @@
 # Needs Python 3.11 or newer, pip and make; everything else goes into .venv and .cache.
 #   make demo      install, serve the demo on http://127.0.0.1:8000
 #   make soak      faults under load, as in production: 7 minutes (make soak QUICK=1: 90 s)
+#   make api-fuzz  made-up requests against examples/orders: some 3 minutes
+#   make api-clients  TypeScript clients of examples/orders, made and run: under a minute
 #   make test      the tests, with branch coverage, then again without Flask installed
 # Another Python: make PYTHON=python3.13
 
@@ -9,10 +11,11 @@ VENV := .venv
 BARE := .venv-bare
 PY := $(VENV)/bin/python
 PIP_INSTALL := -m pip install --quiet --disable-pip-version-check
+CLIENTS := .cache/clients/installed
 WIRING := pyproject.toml hipflask_as_flask.pth scripts/make_venv.sh
 
 .DEFAULT_GOAL := all
-.PHONY: all demo test test-bare lint bench soak docs conformance conformance-extensions clean
+.PHONY: all demo test test-bare lint bench soak api-fuzz api-clients docs conformance conformance-extensions clean
 
 all: $(VENV)/.dev
 
@@ -34,12 +37,13 @@ $(BARE)/.dev: $(WIRING)
 demo: $(VENV)/.base
 	$(PY) -m examples.demo
 
-test: $(VENV)/.dev test-bare
+test: $(VENV)/.dev $(CLIENTS) test-bare
 	$(PY) -m pytest -n 2 --dist loadfile --cov --cov-report=term -q
 
 # Without Flask, as users have it: contract tests skip there and say so.
 test-bare: $(BARE)/.dev
-	$(BARE)/bin/python -m pytest -n 2 --dist loadfile -q -rs -p no:cacheprovider --ignore=tests/fuzz
+	$(BARE)/bin/python -m pytest -n 2 --dist loadfile -q -rs -p no:cacheprovider --ignore=tests/fuzz \
+		--ignore=tests/api/test_npm_clients.py
 
 lint: $(VENV)/.dev
 	$(PY) -m ruff check .
@@ -52,6 +56,18 @@ bench: $(VENV)/.dev
 # QUICK=1 in about 90 s; ONLY=hup,term runs some; FAULT=1 plants a fault, so that it must fail.
 soak: $(VENV)/.dev
 	$(PY) -m benchmarks.soak
+
+# At least 10,000 requests; FAULT=1 plants a fault, so that it must fail.
+api-fuzz: $(VENV)/.dev
+	$(PY) scripts/api_fuzz.py
+
+# Node from PyPI and what package-lock.json names, into .cache; nothing of it is committed.
+$(CLIENTS): tests/api/clients/package-lock.json scripts/api_clients.py $(VENV)/.dev
+	$(PY) scripts/api_clients.py --install
+	@touch $@
+
+api-clients: $(VENV)/.dev $(CLIENTS)
+	$(PY) scripts/api_clients.py
 
 docs: $(VENV)/.dev
 	$(PY) -m pytest -q tests/docs

@@ -11,7 +11,7 @@ import weakref
 import pytest
 
 from hipflask import Flask, g, request
-from hipflask.bridge import async_to_sync, is_async
+from hipflask.bridge import async_to_sync, in_pool, is_async
 
 variable = contextvars.ContextVar("variable", default="default")
 
@@ -312,3 +312,16 @@ def test_async_client_made_in_one_request_works_in_the_next():
 
     client = app.test_client()
     assert [client.get("/").text, client.get("/").text] == ["made", "used"]
+
+
+def test_each_loop_of_a_thread_has_the_pool_to_itself():
+    async def hop():
+        return await in_pool(threading.current_thread), await in_pool(str, 1)
+
+    def both():
+        # The thread keeps the first loop; the others come and go.
+        return async_to_sync(hop)(), asyncio.run(hop()), asyncio.run(hop()), async_to_sync(hop)()
+
+    for thread, text in in_thread(both):
+        assert thread.name == "hipflask-pool"
+        assert text == "1"

@@ -460,7 +460,7 @@ class TestContext:
 
 class TestFlaskGroup:
     def test_default_commands(self) -> None:
-        assert set(FlaskGroup().commands) == {"run", "serve", "shell", "routes"}
+        assert set(FlaskGroup().commands) == {"run", "serve", "shell", "routes", "openapi"}
         assert FlaskGroup(add_default_commands=False).commands == {}
 
     def test_options(self) -> None:

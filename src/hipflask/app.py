@@ -24,6 +24,7 @@ from .ctx import AppContext, RequestContext, request_context, request_context_of
 from .front.wsgi import bell, bell_around, mark_bell, wsgi_app
 from .globals import _cv_app, _cv_request, _no_req_msg
 from .lifespan import LifespanHooks, rsgi_del, rsgi_init
+from .plain import has_stance, is_plain
 from .sealing import Plan, seal
 from .sessions import SecureCookieSessionInterface, SessionInterface
 from .typing import Environ
@@ -96,6 +97,26 @@ class Flask(LifespanHooks, App):
     @cli.setter
     def cli(self, group: Any) -> None:
         self.__dict__["cli"] = group
+
+    def bind_view(self, rule: Any, endpoint: Any, view: Callable[..., Any]) -> Any:
+        """What a request to a typed or guarded view runs; None for a plain view."""
+        typed = self.config["TYPED_VIEWS"] and not is_plain(view, rule)
+        if not typed and not has_stance(self, rule, endpoint):
+            return None
+        from .api.binding import bind  # plain applications do not pay for it
+
+        return bind(self, rule, view, typed)
+
+    def complete(self) -> bool:
+        """Add the routes of the typed views' documents; whether any were added."""
+        if not self.config["OPENAPI"] or self._got_first_request or "_completed" in self.__dict__:
+            return False
+        self.__dict__["_completed"] = True
+        from .api.pages import add_pages  # as above
+
+        rules = len(self.url_map._rules)
+        add_pages(self)
+        return len(self.url_map._rules) > rules
 
     # Files and templates.
 
@@ -297,7 +318,12 @@ class Flask(LifespanHooks, App):
 
     @_may_take_ctx
     def dispatch_request(self) -> ft.ResponseReturnValue:
-        """Call the view that the URL matched; raises what matching raised."""
+        """Call the view that the URL matched; raises what matching raised.
+
+        Differs from Flask: a typed view is called with what its annotations ask for; an override
+        that calls the function in `view_functions` itself gets a TypeError that says to call
+        `super().dispatch_request()`.
+        """
         return dispatch.dispatch(_ctx())  # type: ignore[no-any-return]
 
     def make_default_options_response(self) -> Response:

@@ -34,6 +34,7 @@ from .scaffold import (
     SetupError,
     T_teardown,
     _endpoint_from_view_func,
+    leave_open,
     setupmethod,
 )
 from .templating import (
@@ -148,6 +149,8 @@ class App(Scaffold):
             self.url_map.cell = cell
             self.url_map.converters = LiveDict(self.url_map.converters)
         self.subdomain_matching = subdomain_matching
+        #: Tell who calls, asked in this order: see `hipflask.security`.
+        self.identities: list[Any] = []
         self.template_context_processors[None].append(_default_template_ctx_processor)
         self._got_first_request = False
         if self.has_static_folder:
@@ -171,6 +174,7 @@ class App(Scaffold):
             host=static_host,
             view_func=lambda **arguments: this().send_static_file(**arguments),  # type: ignore[union-attr]
         )
+        leave_open(self.url_map, "static")
 
     def send_static_file(self, filename: str) -> Any:
         """The view of the static files."""
@@ -273,9 +277,13 @@ class App(Scaffold):
 
         Methods: `methods`, else the view's attribute of that name, else GET. OPTIONS is
         answered for the view if `provide_automatic_options` (else the view's attribute, else
-        PROVIDE_AUTOMATIC_OPTIONS) says so. `stream=True` is `@streams_body` for this rule.
-        Raises SetupError where the endpoint has another view already.
+        PROVIDE_AUTOMATIC_OPTIONS) says so. `access` is a stance of `hipflask.security`,
+        `stream=True` is `@streams_body` for this rule. Raises SetupError where the endpoint has
+        another view already.
         """
+        access = options.pop("access", None)
+        if access is not None:
+            _check_access(access, rule)
         if endpoint is None:
             endpoint = _endpoint_from_view_func(view_func)  # type: ignore[arg-type]
         methods = _methods_of(options.pop("methods", None), view_func)
@@ -292,6 +300,7 @@ class App(Scaffold):
             self._check_endpoint_free(endpoint, rule, view_func)
         bound = self.url_rule_class(rule, methods=methods | required, endpoint=endpoint, **options)
         bound.provide_automatic_options = automatic  # type: ignore[attr-defined]
+        bound.access = access  # type: ignore[attr-defined]
         bound.streams_body = streams  # type: ignore[attr-defined]
         self.url_map.add(bound)
         if view_func is not None:
@@ -421,6 +430,12 @@ class App(Scaffold):
                 if url is not None:
                     return url
         raise last
+
+
+def _check_access(access: Any, rule: str) -> None:
+    from .security.stances import stance_of  # loaded by whoever declares one
+
+    stance_of(access, f"the route {rule!r}")
 
 
 def _methods_of(methods: Any, view: Any) -> set[str]:

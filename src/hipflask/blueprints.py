@@ -28,6 +28,7 @@ from .scaffold import (
     T_url_value_preprocessor,
     _endpoint_from_view_func,
     _sentinel,
+    leave_open,
     setupmethod,
 )
 
@@ -186,6 +187,11 @@ class Blueprint(Scaffold):
 
         Raises ValueError if the name is taken.
         """
+        if "access" in options:
+            raise SetupError(
+                f"The blueprint '{self.name}' is registered with access=..., which belongs to the"
+                " blueprint: set its attribute 'access' instead."
+            )
         own_name = options.get("name", self.name)
         name = f"{options.get('name_prefix', '')}.{own_name}".lstrip(".")
         taken = app.blueprints.get(name)
@@ -205,6 +211,7 @@ class Blueprint(Scaffold):
                 view_func=self.send_static_file,
                 endpoint="static",
             )
+            leave_open(app.url_map, f"{name}.static")
         self._merge_blueprint_funcs(app, name)
         for deferred in self.deferred_functions:
             deferred(state)

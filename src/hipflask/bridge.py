@@ -202,8 +202,12 @@ class Pool:
 
 def pool() -> Pool:
     """The running loop's pool, made at its first use."""
+    import asyncio  # only who has a loop comes here
+
     found: Pool | None = getattr(_local, "pool", None)
-    if found is None or found._loop.is_closed():
+    if found is None or found._loop is not asyncio._get_running_loop():
+        if found is not None:
+            found.close()
         found = _local.pool = Pool()
     return found
 

@@ -69,6 +69,9 @@ DEFAULTS: dict[str, t.Any] = {
     "RESPONSE_WRITE_TIMEOUT": None,
     "SEND_FILE_MAX_AGE_DEFAULT": None,
     "USE_X_SENDFILE": False,
+    # Typed views and their documents, which Flask does not have.
+    "TYPED_VIEWS": False,
+    "OPENAPI": False,
     # WebSockets, which Flask does not have.
     "WEBSOCKET_MAX_MESSAGE_BYTES": 1024 * 1024,
     "WEBSOCKET_IDLE_S": 300,
@@ -117,6 +120,18 @@ ROWS: tuple[Row, ...] = (
         flask="*",
         secure=(),
         reason="a page on another site cannot open a WebSocket with this site's cookies",
+    ),
+    Row(
+        "TYPED_VIEWS",
+        flask=False,
+        secure=True,
+        reason="what a view's annotations say is read and checked before it runs",
+    ),
+    Row(
+        "OPENAPI",
+        flask=False,
+        secure=True,
+        reason="typed views are described at /openapi.json and /docs, to whom they let in",
     ),
 )
 
@@ -188,8 +203,10 @@ class Config(LiveDict):
         self.root_path = root_path
 
     def planned(self) -> t.Any:
-        """What a plan rests on: which hosts it remembers as good. See `hipflask.live`."""
-        return self.get("TRUSTED_HOSTS"), self.get("SERVER_NAME")
+        """What a plan rests on: which hosts it remembers as good, what is typed. See `live`."""
+        get = self.get
+        names = ("TRUSTED_HOSTS", "SERVER_NAME", "TYPED_VIEWS", "OPENAPI", "DEBUG", "TESTING")
+        return tuple(map(get, names))
 
     def from_envvar(self, variable_name: str, silent: bool = False) -> bool:
         """Load the Python file that an environment variable points to; see `from_pyfile`.

@@ -374,6 +374,8 @@ class RequestContext(AppContext):
         if exc is _sentinel:
             exc = sys.exc_info()[1]
         if _cv_current.get() is not self:
+            if self.plan is None and exc is not None:
+                return  # it never came to be pushed, and `exc` says why
             self._refuse_pop()
         if self._further:
             self._leave()
@@ -410,6 +412,8 @@ class RequestContext(AppContext):
         if exc is _sentinel:
             exc = sys.exc_info()[1]
         if _cv_current.get() is not self:
+            if self.plan is None and exc is not None:
+                return  # it never came to be pushed, and `exc` says why
             self._refuse_pop()
         if self._further:
             self._leave()

@@ -308,6 +308,8 @@ def dispatch(ctx: RequestContext) -> Any:
         route = ctx.plan.route_of_rule(request.url_rule)
     if route.options and request.method == "OPTIONS":
         return ctx.app.make_default_options_response()
+    if route.call is not None:
+        return route.call(ctx)
     return route.view(**request.view_args)
 
 
@@ -322,6 +324,8 @@ async def dispatch_async(ctx: RequestContext) -> Any:
         route = ctx.plan.route_of_rule(request.url_rule)
     if route.options and request.method == "OPTIONS":
         return ctx.app.make_default_options_response()
+    if route.call_async is not None:
+        return await route.call_async(ctx)
     return await route.view_async(**request.view_args)
 
 
@@ -443,6 +447,8 @@ def make(ctx: RequestContext, answer: Any) -> Any:
         else:
             return app.json.response(answer)
         return response
+    if kind is plan.bare:
+        return answer
     status = headers = None
     if isinstance(answer, tuple):
         answer, status, headers = _unpack(answer)

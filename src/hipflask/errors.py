@@ -100,13 +100,19 @@ async def on_user_error_async(ctx: RequestContext, error: Exception) -> Any:
     return await app.ensure_async(handler)(error)
 
 
+def as_problem(ctx: RequestContext, error: HTTPException) -> Any:
+    """What a typed view answers with for an exception nobody handles; elsewhere the exception."""
+    problem = None if ctx.route is None else ctx.route.problem
+    return error if problem is None else problem(ctx, error)
+
+
 def on_http_error(ctx: RequestContext, error: HTTPException) -> Any:
     """The answer of the handler registered for `error`, or the exception itself as the answer."""
     # An exception without a code stands for a response; redirects of the router are no errors.
     if error.code is None or isinstance(error, RoutingException):
         return error
     handler = ctx.app._find_error_handler(error, ctx.request.blueprints)
-    return error if handler is None else ctx.app.ensure_sync(handler)(error)
+    return as_problem(ctx, error) if handler is None else ctx.app.ensure_sync(handler)(error)
 
 
 async def on_http_error_async(ctx: RequestContext, error: HTTPException) -> Any:
@@ -115,7 +121,7 @@ async def on_http_error_async(ctx: RequestContext, error: HTTPException) -> Any:
     if error.code is None or isinstance(error, RoutingException):
         return error
     handler = ctx.app._find_error_handler(error, ctx.request.blueprints)
-    return error if handler is None else await ctx.app.ensure_async(handler)(error)
+    return as_problem(ctx, error) if handler is None else await ctx.app.ensure_async(handler)(error)
 
 
 def on_error(ctx: RequestContext, error: Exception) -> Any:
@@ -138,8 +144,7 @@ def on_error(ctx: RequestContext, error: Exception) -> Any:
     app.log_exception(exc_info)
     answer: Any = InternalServerError(original_exception=error)
     handler = app._find_error_handler(answer, ctx.request.blueprints)
-    if handler is not None:
-        answer = app.ensure_sync(handler)(answer)
+    answer = as_problem(ctx, answer) if handler is None else app.ensure_sync(handler)(answer)
     return (ctx.plan or app.sealed).finish(ctx, answer, True)
 
 
@@ -159,8 +164,7 @@ async def on_error_async(ctx: RequestContext, error: Exception) -> Any:
     app.log_exception(exc_info)
     answer: Any = InternalServerError(original_exception=error)
     handler = app._find_error_handler(answer, ctx.request.blueprints)
-    if handler is not None:
-        answer = await app.ensure_async(handler)(answer)
+    answer = as_problem(ctx, answer) if handler is None else await app.ensure_async(handler)(answer)
     return await (ctx.plan or app.sealed).finish_async(ctx, answer, True)
 
 

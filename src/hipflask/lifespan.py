@@ -72,12 +72,20 @@ class Life:
 
     def __init__(self, app: Any) -> None:
         self._app = app
-        self._hooks: dict[str, list[Any]] = getattr(app, "__dict__", {}).get("_serving", {})
+        self._hooks: dict[str, list[Any]] = {}
         self._task: Any = None
         self._stop: Any = None
 
     async def begin(self) -> None:
-        """Run what comes before the first request; StartupError names the one that failed."""
+        """Run what comes before the first request; StartupError names the one that failed.
+
+        The application's plan is made first: what is wrong with a typed view shows here.
+        """
+        try:
+            getattr(self._app, "sealed", None)
+        except Exception as error:
+            raise StartupError(str(error)) from error
+        self._hooks = getattr(self._app, "__dict__", {}).get("_serving", {})
         if not self._hooks:
             return
         import asyncio  # only where an event loop runs anyway

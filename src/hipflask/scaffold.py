@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import os
+import sys
 from collections import defaultdict
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import update_wrapper
 from typing import TYPE_CHECKING, Any, Self, TypeVar
 
@@ -13,7 +14,7 @@ from werkzeug.utils import cached_property
 
 from . import typing as ft
 from .bridge import is_async
-from .live import Cell, LiveDict, LiveHooks, LiveList, LiveType
+from .live import Cell, LiveDict, LiveHooks, LiveList, LiveType, empty_all
 from .packages import get_root_path
 
 if TYPE_CHECKING:
@@ -40,6 +41,15 @@ _sentinel: Any = object()
 
 _HandlersByCode = dict[int | None, dict[type[Exception], ft.ErrorHandlerCallable]]
 
+# The access of rules that are open unless somebody declares otherwise: static files.
+OPEN: Any = "open"
+
+
+def _live_list(cell: Cell, items: Any) -> Any:
+    """A list as one that says when it changes; a ported application's own attribute stays."""
+    return LiveList.of(cell, items) if isinstance(items, (list, tuple)) else items
+
+
 # What a plan (`sealing.py`) rests on besides what the class has: set on each instance, the
 # containers as ones that say when they change.
 _PLANNED: dict[str, Callable[[Cell, Any], Any]] = {
@@ -52,6 +62,7 @@ _PLANNED: dict[str, Callable[[Cell, Any], Any]] = {
     "teardown_websocket_funcs": LiveHooks.of,
     "teardown_appcontext_funcs": LiveList.of,
     "view_functions": LiveDict.of,
+    "identities": _live_list,
 }
 _PLANNED_AS_THEY_ARE = frozenset(("config", "json", "subdomain_matching", "url_map"))
 
@@ -69,6 +80,36 @@ def setupmethod(f: F) -> F:
         return f(self, *args, **kwargs)
 
     return update_wrapper(registering, f)  # type: ignore[return-value]
+
+
+def declared_access(app: Any, rule: Any, endpoint: Any) -> Iterator[tuple[Any, str]]:
+    """What is declared about who may call a rule, innermost first, each with where it stands.
+
+    The values are not looked at: `hipflask.security` knows what they may be. While nobody has
+    imported that, there are no stances, and what is named `access` is something else.
+    """
+    own = getattr(rule, "access", None)
+    if own is OPEN or "hipflask.security" not in sys.modules:
+        return
+    if own is not None:
+        yield own, f"the route {rule.rule!r}"
+    view_class: Any = getattr(app.view_functions.get(endpoint), "view_class", None)
+    if getattr(view_class, "access", None) is not None:
+        yield view_class.access, f"the view class {view_class.__qualname__}"
+    name = endpoint if isinstance(endpoint, str) else ""
+    while "." in name:
+        name = name.rpartition(".")[0]
+        access = getattr(app.blueprints.get(name), "access", None)
+        if access is not None:
+            yield access, f"the blueprint {name!r}"
+    if app.access is not None:
+        yield app.access, "the application"
+
+
+def leave_open(url_map: Any, endpoint: str) -> None:
+    """Have the rules of an endpoint, static files, not follow what is declared around them."""
+    for rule in url_map._rules_by_endpoint.get(endpoint, ()):
+        rule.access = OPEN
 
 
 def _endpoint_from_view_func(view_func: ft.RouteCallable) -> str:
@@ -100,6 +141,8 @@ class Scaffold(metaclass=LiveType):
 
     cli: Group
     name: str
+    #: Who may call the routes that say nothing of their own: a stance of `hipflask.security`.
+    access: Any = None
     _static_folder: str | None = None
     _static_url_path: str | None = None
 
@@ -168,6 +211,8 @@ class Scaffold(metaclass=LiveType):
         self._note(name)
 
     def _note(self, name: str) -> None:
+        if name == "access":
+            empty_all()  # a blueprint does not know the applications it is registered on
         if name in _PLANNED or name in _PLANNED_AS_THEY_ARE or hasattr(type(self), name):
             self._cell.empty()
 
@@ -255,8 +300,9 @@ class Scaffold(metaclass=LiveType):
         """Decorate a view for requests to `rule`.
 
         `endpoint` names it (default: the function's name), `methods` says what it takes
-        (default: GET, with HEAD and OPTIONS answered as well), `stream=True` leaves the body to
-        the view as `@streams_body` does; further options are those of `werkzeug.routing.Rule`.
+        (default: GET, with HEAD and OPTIONS answered as well), `access` who may call it (see
+        `hipflask.security`), `stream=True` leaves the body to the view as `@streams_body` does;
+        further options are those of `werkzeug.routing.Rule`.
         """
 
         def register(view: T_route) -> T_route:

@@ -9,6 +9,7 @@ subclass, an instance or a patched class replaced are called by name instead of 
 from __future__ import annotations
 
 import inspect
+import threading
 from collections.abc import Callable, Mapping
 from itertools import groupby
 from typing import Any
@@ -20,6 +21,7 @@ from . import dispatch, errors
 from .bridge import is_async, sync_to_async
 from .live import Cell
 from .routing import NOT_ALLOWED, AskingMatcher, LiveMap, Matcher, Target, compile_map
+from .scaffold import declared_access
 from .sessions import SecureCookieSessionInterface
 from .typing import Application
 from .wrappers import Request, Response
@@ -49,8 +51,9 @@ class Route:
     """One rule with everything that runs around its view, in order."""
 
     __slots__ = (
-        "after", "after_async", "before", "before_async", "has_before", "is_sync", "options",
-        "preprocess", "rule", "streams", "tears_down", "view", "view_async",
+        "after", "after_async", "before", "before_async", "call", "call_async", "has_before",
+        "is_sync", "options", "preprocess", "problem", "rule", "streams", "tears_down", "view",
+        "view_async",
     )  # fmt: skip
 
     rule: Rule | None
@@ -72,6 +75,11 @@ class Route:
     view_async: Callable[..., Any]
     before_async: tuple[Callable[..., Any], ...]
     after_async: tuple[Callable[..., Any], ...]
+    #: For a typed view: reads what it asks for, calls it and writes its answer. None otherwise.
+    call: Callable[[Any], Any] | None
+    call_async: Callable[[Any], Any] | None
+    #: Answers for an HTTP exception that no error handler takes. None: its own page.
+    problem: Callable[[Any, HTTPException], Any] | None
     #: Whether all of it is plain functions, so that the whole request may run in the pool.
     is_sync: bool
 
@@ -79,13 +87,17 @@ class Route:
 class Plan:
     """The sealed application. Shared by all threads; only lazily made routes are added to it."""
 
-    def __init__(self, app: Application, steps: Mapping[str, Any]) -> None:
+    def __init__(
+        self, app: Application, steps: Mapping[str, Any], bound: Mapping[int, Any]
+    ) -> None:
         own = {name for name, step in steps.items() if _is_replaced(app, name, step)}
         self._app_data = (
             app.url_value_preprocessors, app.before_request_funcs, app.after_request_funcs,
             app.teardown_request_funcs, app.view_functions, app.ensure_sync
         )  # fmt: skip
         self._own = own
+        #: What was made of the typed views, by the identity of their rules.
+        self.bound = bound
         self.match = self._matcher(app).match
         #: Hosts that passed; empty while each request is Werkzeug's to match.
         self.hosts: set[str | None] = set()
@@ -140,6 +152,11 @@ class Plan:
         """Our function, or one of the same arguments that calls the method replaced by name."""
         if name not in self._own:
             return ours
+        if name == "dispatch_request":
+            return _guarding(self._replaced(app, name))
+        return self._replaced(app, name)
+
+    def _replaced(self, app: Application, name: str) -> Callable[..., Any]:
         if _takes_ctx(getattr(app, name)):
             return lambda ctx, *args: getattr(ctx.app, name)(ctx, *args)
         return lambda ctx, *args: getattr(ctx.app, name)(*args)
@@ -150,8 +167,10 @@ class Plan:
         """The same to be awaited; a plain method that was put there runs in the pool."""
         if name not in self._own:
             return ours
-        step = self._step(app, name, ours)
-        return step if is_async(getattr(app, name)) else sync_to_async(step)
+        if not is_async(getattr(app, name)):
+            return sync_to_async(self._step(app, name, ours))
+        replaced = self._replaced(app, name)
+        return _guarding_async(replaced) if name == "dispatch_request" else replaced
 
     def remember_host(self, host: str | None) -> None:
         """The host passed Werkzeug's checks; the next request to it is matched by the plan."""
@@ -209,8 +228,16 @@ class Plan:
         )
         route.after = tuple(map(ensure_sync, afters))
         route.after_async = _awaitable(afters, _through_all)
+        bound = self.bound.get(id(rule))
+        route.call = route.call_async = route.problem = None
+        waits = is_async(view)
+        if bound is not None:
+            route.call, route.call_async = bound.call, bound.call_async
+            route.problem = bound.problem
+            route.streams = route.streams or bound.streams
+            waits = not bound.is_sync
         # Without a rule there is no view to wait for.
-        route.is_sync = not any(map(is_async, (*befores, *afters, view))) and bool(
+        route.is_sync = not (waits or any(map(is_async, (*befores, *afters)))) and bool(
             rule is not None or befores or afters
         )
         route.tears_down = "do_teardown_request" in self._own or any(
@@ -271,6 +298,66 @@ def _missing_view(endpoint: Any) -> Callable[..., Any]:
     return view
 
 
+def _guards(ctx: Any) -> tuple[Any, Any]:
+    """What decides who may call the view, for a `dispatch_request` that calls it by itself."""
+    rule = ctx.request.url_rule
+    is_answered = ctx.request.method == "OPTIONS" and getattr(
+        rule, "provide_automatic_options", False
+    )
+    if rule is None or is_answered or not any(declared_access(ctx.app, rule, rule.endpoint)):
+        return None, None
+    from .security import access_of, guard_of  # loaded by whoever declares one
+
+    return guard_of(ctx.app, access_of(ctx.app, rule, rule.endpoint))
+
+
+def _guarding(step: Callable[..., Any]) -> Callable[..., Any]:
+    def dispatch_request(ctx: Any) -> Any:
+        guard, _ = _guards(ctx)
+        if guard is not None:
+            guard(ctx)
+        try:
+            return step(ctx)
+        except TypeError as error:
+            _refuse_bare_call(ctx, error)
+            raise
+
+    return dispatch_request
+
+
+def _guarding_async(step: Callable[..., Any]) -> Callable[..., Any]:
+    async def dispatch_request(ctx: Any) -> Any:
+        _, guard = _guards(ctx)
+        if guard is not None:
+            await guard(ctx)
+        try:
+            return await step(ctx)
+        except TypeError as error:
+            _refuse_bare_call(ctx, error)
+            raise
+
+    return dispatch_request
+
+
+def _refuse_bare_call(ctx: Any, error: TypeError) -> None:
+    """Say so where a typed view was called by the `dispatch_request` that was put there itself."""
+    if ctx.route.problem is None or "() missing " not in str(error):
+        return
+    trace = error.__traceback__
+    while trace is not None:
+        if trace.tb_frame.f_code in _OUR_CALLS:
+            return
+        trace = trace.tb_next
+    raise TypeError(
+        f"{type(ctx.app).__qualname__}.dispatch_request calls the view of the endpoint"
+        f" {ctx.request.endpoint!r} with the URL's variables alone. It is a typed view, and what"
+        " its other parameters ask for is read by super().dispatch_request(): call that."
+    ) from error
+
+
+_OUR_CALLS = (dispatch.dispatch.__code__, dispatch.dispatch_async.__code__)
+
+
 def _is_replaced(app: Application, name: str, step: Any) -> bool:
     return name in app.__dict__ or getattr(type(app), name) is not step
 
@@ -284,13 +371,43 @@ def _takes_ctx(method: Callable[..., Any]) -> bool:
     return first == "ctx"
 
 
+_sealing = threading.RLock()
+
+
 def seal(app: Application, cell: Cell, steps: Mapping[str, Any]) -> Plan:
     """Make the application's plan; kept in `cell` unless something changed meanwhile."""
-    epoch = cell.epoch
-    plan = Plan(app, steps)
-    if cell.epoch == epoch:
-        cell.plan = plan
-    return plan
+    # One thread at a time: while routes are added, no other may answer without them.
+    with _sealing:
+        made: Plan | None = cell.plan
+        if made is not None:
+            return made
+        epoch = cell.epoch
+        bound = _bind_views(app)
+        if any(each.problem is not None for each in bound.values()) and app.complete():
+            # Routes were added: the documents' own.
+            epoch = cell.epoch
+            bound = _bind_views(app)
+        plan = Plan(app, steps, bound)
+        if cell.epoch == epoch:
+            cell.plan = plan
+        return plan
+
+
+def _bind_views(app: Application) -> dict[int, Any]:
+    """What the application's typed views become, by the identity of their rules.
+
+    Done here and not at a view's first request, so that what is wrong with one shows at start.
+    """
+    views = app.view_functions
+    bind = app.bind_view
+    bound: dict[int, Any] = {}
+    for rule in app.url_map.iter_rules():
+        view = views.get(rule.endpoint)
+        if view is not None and not rule.websocket:
+            made = bind(rule, rule.endpoint, view)
+            if made is not None:
+                bound[id(rule)] = made
+    return bound
 
 
 def _is_own_interface(interface: Any) -> bool:

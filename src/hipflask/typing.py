@@ -57,10 +57,8 @@ ResponseClass = TypeVar("ResponseClass", bound="Response")
 # A key of the hook dictionaries: a blueprint's dotted name, None for the application.
 AppOrBlueprintKey = Union[str, None]
 
-RouteCallable = Union[
-    Callable[..., ResponseReturnValue],
-    Callable[..., Awaitable[ResponseReturnValue]],
-]
+# Any answer: that of a typed view is whatever its annotation says, which no type here can list.
+RouteCallable = Callable[..., Any]
 BeforeFirstRequestCallable = Union[Callable[[], None], Callable[[], Awaitable[None]]]
 BeforeRequestCallable = Union[
     Callable[[], Union[ResponseReturnValue, None]],
@@ -188,6 +186,10 @@ class Application(Protocol):
     def ensure_sync(self) -> Callable[..., Any]: ...
     @property
     def ensure_async(self) -> Callable[..., Any]: ...
+    @property
+    def bind_view(self) -> Callable[..., Any]: ...
+    @property
+    def complete(self) -> Callable[[], bool]: ...
     @property
     def request_context_of(self) -> Callable[..., Any]: ...
     @property

@@ -26,6 +26,7 @@ from .ctx import RequestContext, _without_frames
 from .dispatch import has_session
 from .globals import _cv_request
 from .routing import ASK, AskingMatcher, Matcher, Target, compile_map
+from .scaffold import declared_access
 from .sealing import Plan, Route, _awaitable, _chain, _first_answer, _scopes, _through_all
 from .typing import Application
 
@@ -475,10 +476,12 @@ class WebSocketContext(RequestContext):
 class SocketRoute(Route):
     """One WebSocket rule with what runs around its view."""
 
-    __slots__ = ("after_socket", "parameter")
+    __slots__ = ("after_socket", "guard", "parameter")
 
     #: Functions after the view, to be awaited with the refusing response or None.
     after_socket: tuple[Callable[..., Any], ...]
+    #: Raises where the caller may not connect, to be awaited; None where anybody may.
+    guard: Callable[..., Any] | None
     #: The view's parameter that gets the connection, or None.
     parameter: str | None
 
@@ -519,8 +522,12 @@ class SocketPlan:
         # The functions after a request are not for connections, nor for what refuses them.
         route.after = route.after_async = ()
         route.tears_down = any(app.teardown_websocket_funcs.get(scope) for scope in scopes)
-        route.parameter = None
+        route.parameter = route.guard = route.problem = None
         if rule is not None:
+            if any(declared_access(app, rule, endpoint)):
+                from .security import access_of, guard_of  # loaded by whoever declares one
+
+                route.guard = guard_of(app, access_of(app, rule, endpoint))[1]
             view = app.view_functions[endpoint]
             route.view_async = view if is_async(view) else sync_to_async(view)
             route.parameter = _parameter_of(view)
@@ -652,6 +659,8 @@ async def _call_view(ctx: WebSocketContext) -> Any:
             return answer
     if request.routing_exception is not None:
         raise request.routing_exception
+    if route.guard is not None:
+        await route.guard(ctx)
     arguments = request.view_args
     if route.parameter is not None:
         arguments = {**arguments, route.parameter: ctx.websocket}

@@ -9,7 +9,7 @@ LAYERS = [
     ["typing", "signals", "config", "globals", "live", "packages", "bridge", "lifespan"],
     ["json", "json.provider", "json.tag", "routing", "streaming", "streams", "background"],
     ["wrappers", "scaffold", "sessions"],
-    ["ctx", "helpers", "environment", "templating", "blueprints", "views", "logging"],
+    ["ctx", "helpers", "environment", "templating", "blueprints", "views", "logging", "plain"],
     ["debughelpers"],
     ["errors"],
     ["dispatch", "sealing"],
@@ -19,6 +19,8 @@ LAYERS = [
     ["assembly", "app"],
     [""],
     ["ops"],
+    ["security"],
+    ["api"],
     ["cli", "testing", "clirunner", "doors", "socketclient", "server"],
     ["as_flask", "__main__"],
 ]
@@ -28,6 +30,7 @@ MAY_NAME_TYPES_ABOVE = {"globals", "sessions", "app"}
 # Loaded only when used, so that a plain request and a plain import never meet them.
 LOADED_WHEN_USED = {"cli", "testing", "clirunner", "server", "debughelpers", "environment"}
 LOADED_WHEN_USED |= {"websockets", "front.websocket", "socketclient"}
+LOADED_WHEN_USED |= {"api", "security"}
 LOADED_WHEN_USED |= {"background", "front.sending", "streams"}
 LOADED_WHEN_USED |= {"doors", "logging", "as_flask", "front.asgi", "front.rsgi", "front.chain"}
 

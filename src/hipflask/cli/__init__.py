@@ -1,4 +1,4 @@
-"""The command line: `hipflask run`, `serve`, `shell`, `routes` and the app's own commands.
+"""The command line: `hipflask run`, `serve`, `shell`, `routes`, `openapi` and the app's own.
 
 One module per subject: `discovery` finds the app, `script` shares it between commands,
 `dotenv` reads environment files, `options`, `commands` and `serving` hold what can be typed,
@@ -43,6 +43,7 @@ from .discovery import prepare_import as prepare_import
 from .dotenv import load_dotenv as load_dotenv
 from .groups import AppGroup as AppGroup
 from .groups import FlaskGroup as FlaskGroup
+from .openapi import openapi_command as openapi_command
 from .options import CertParamType as CertParamType
 from .options import SeparatedPathType as SeparatedPathType
 from .options import get_version as get_version

@@ -42,6 +42,8 @@ def wsgi_app(self: Application, environ: Environ, start_response: StartResponse)
             response = ctx.plan.respond(ctx)
         except Exception as caught:
             error = caught
+            if ctx.plan is None:
+                raise  # it cannot be sealed, which is told once
             response = self.sealed.on_error(ctx, caught)
         except BaseException:
             error = sys.exc_info()[1]

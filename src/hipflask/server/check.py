@@ -23,6 +23,10 @@ def print_check(target: Target, bind: Sequence[str], workers: int, settings: Set
         app = target.load()
     except BaseException as error:
         refuse(f"cannot load the app {target.name}: {describe(error)}", USAGE)
+    try:
+        getattr(app, "sealed", None)
+    except Exception as error:
+        refuse(f"the app {target.name} cannot be served: {describe(error)}", USAGE)
     if getattr(app, "debug", False):
         refuse(f"the app {target.name} is in debug mode: unset FLASK_DEBUG", REFUSED)
     for name, text in _lines(app, target, bind, workers, settings):
