@@ -357,5 +357,6 @@ def test_a_thousand_requests_half_of_them_abandoned_leave_nothing_behind(door: s
     asyncio.run(main())
     assert log == ["NoneType"] * 1020
     gc.collect()
-    left = [each for each in gc.get_objects() if type(each).__name__ == "RequestContext"]
-    assert len(left) <= 1
+    contexts = [each for each in gc.get_objects() if type(each).__name__ == "RequestContext"]
+    # One may still be the last of a thread of the pool.
+    assert sum(each.app is app for each in contexts) <= 1

@@ -60,7 +60,7 @@ def run(coroutine):
         (public | roles("admin"), {"ada", "cy", "bo", "no"}),
         (roles("admin") | public, {"ada", "cy", "bo", "no"}),
     ],
-    ids=repr,
+    ids=lambda each: " ".join(sorted(each)) if isinstance(each, set) else repr(each),
 )
 def test_who_is_let_in(stance, lets_in):
     assert {i.name for i in (ADMIN, CLERK, BOTH, NOBODY) if decides(stance, i)} == lets_in
