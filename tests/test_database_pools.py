@@ -20,7 +20,14 @@ DOORS = ("wsgi", "asgi", "rsgi")
 
 @pytest.fixture
 def shop():
-    engine = create_engine("sqlite://", poolclass=QueuePool, pool_size=2, max_overflow=0)
+    # Which thread of the pool comes next is not told, and a connection goes from one to another.
+    engine = create_engine(
+        "sqlite://",
+        poolclass=QueuePool,
+        pool_size=2,
+        max_overflow=0,
+        connect_args={"check_same_thread": False},
+    )
     db = scoped_session(sessionmaker(engine), scopefunc=lambda: id(app_ctx._get_current_object()))
     app = Flask(__name__)
     seen = app.extensions["seen"] = []

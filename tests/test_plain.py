@@ -117,3 +117,25 @@ def test_what_converters_give() -> None:
         "name": str, "number": int, "share": float, "key": UUID, "rest": str,
     }  # fmt: skip
     assert converted_types(rule_of("/<own:thing>")) == {"thing": None}
+
+
+def test_an_object_of_a_class_that_says_so_is_looked_at_closely() -> None:
+    class Mark:
+        __typed__ = True
+
+        def __call__(self) -> str: ...
+
+    def marked(number=Mark()): ...  # type: ignore[no-untyped-def]
+
+    assert not is_plain(Mark(), rule_of())
+    assert not is_plain(marked, rule_of())
+
+
+def test_an_object_that_answers_to_every_name_is_none_of_those() -> None:
+    class Anything:
+        def __getattr__(self, name: str) -> bool:
+            return True
+
+    def view(found=Anything()): ...  # type: ignore[no-untyped-def]
+
+    assert is_plain(view, rule_of())

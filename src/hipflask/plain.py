@@ -42,8 +42,7 @@ _LEFT_ALONE = frozenset(("Any", "object"))
 def is_plain(view: Callable[..., Any], rule: Rule) -> bool:
     """Whether nothing is to be read or written for the view that Flask would not."""
     return not any(
-        type(function).__module__ == "hipflask.api.versions" or _says_more(function, rule)
-        for function in functions_of(view)
+        _is_typed(function) or _says_more(function, rule) for function in functions_of(view)
     )
 
 
@@ -91,6 +90,11 @@ def converted_types(rule: Rule) -> dict[str, Any]:
     return found
 
 
+def _is_typed(value: Any) -> bool:
+    """Whether its class says by `__typed__` that only `hipflask.api` knows what to do with it."""
+    return getattr(type(value), "__typed__", False) is True
+
+
 def _says_more(function: Any, rule: Rule) -> bool:
     try:
         annotations = getattr(function, "__annotations__", None)
@@ -136,7 +140,7 @@ def _has_marks(function: Any) -> bool:
         *(getattr(function, "__defaults__", None) or ()),
         *(getattr(function, "__kwdefaults__", None) or {}).values(),
     )
-    return any(type(default).__module__ == "hipflask.api.marks" for default in defaults)
+    return any(map(_is_typed, defaults))
 
 
 def _word(annotation: Any) -> str | None:

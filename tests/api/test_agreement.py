@@ -8,11 +8,12 @@ import msgspec
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from schemagen import instances, mutants, types
 
 from hipflask.api.kinds import codec_of
 from hipflask.api.model import Rejected
-from hipflask.api.schema import Schemas
+from hipflask.api.openapi.schema import Schemas
+
+from .schemagen import instances, mutants, types
 
 jsonschema = pytest.importorskip("jsonschema")
 
@@ -81,7 +82,8 @@ def _models() -> Any:
     from typing import Annotated, Literal
 
     import pydantic
-    from schemagen import Colour, Level
+
+    from .schemagen import Colour, Level
 
     scalars = [
         int,

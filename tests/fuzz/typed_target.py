@@ -14,6 +14,7 @@ from msgspec import Meta
 from hipflask import Flask, Request
 from hipflask.api import (
     Accepts,
+    BodyStream,
     Cookie,
     File,
     Form,
@@ -21,10 +22,10 @@ from hipflask.api import (
     Name,
     Provide,
     Query,
+    Upload,
     operation,
     status,
 )
-from hipflask.api.uploads import BodyStream, Upload
 
 
 class Color(enum.Enum):

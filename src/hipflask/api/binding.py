@@ -17,13 +17,13 @@ from ..bridge import in_pool, is_async
 from ..ctx import RequestContext
 from ..plain import converted_types
 from ..scaffold import declared_access
-from .held import hold, is_streamed
+from .details import details_of, headers_of
+from .inputs.reading import Read, reader_of
 from .marks import Place
-from .needs import Needs, refuse_unknowable
-from .operations import details_of, headers_of
-from .places import wants_identity
+from .outputs.versions import Versions, refuse_wrapped
+from .outputs.writing import writer_of
 from .problems import problem_response
-from .providers import (
+from .providers.calling import (
     AppValues,
     Node,
     Opened,
@@ -33,10 +33,10 @@ from .providers import (
     open_node,
     open_node_async,
 )
-from .reading import Read, reader_of
-from .signature import signature_of
-from .versions import Versions, refuse_wrapped
-from .writing import writer_of
+from .providers.held import hold, is_streamed
+from .providers.needs import Needs, refuse_unknowable
+from .signatures.places import wants_identity
+from .signatures.signature import signature_of
 
 Call = Callable[[RequestContext], Any]
 AsyncCall = Callable[[RequestContext], Awaitable[Any]]

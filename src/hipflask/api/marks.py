@@ -8,7 +8,7 @@
         user: User = Provide(current_user),             # whatever current_user() gives
     ) -> Annotated[list[Item], status(203)]: ...
 
-Marks are read once, when the application is sealed (`signature.py`).
+Marks are read once, when the application is sealed (`signatures/`).
 """
 
 from __future__ import annotations
@@ -111,6 +111,9 @@ Scope = Literal["request", "app"]
 
 class Provided(msgspec.Struct, frozen=True):
     """The mark behind `Provide(...)`."""
+
+    # As a default it makes a view a typed one: `plain.py` asks, which does not import this.
+    __typed__ = True
 
     provider: Callable[..., Any]
     scope: Scope = "request"

@@ -1,7 +1,7 @@
 """A view as its annotations describe it: what it reads, what it answers, what is told of it.
 
-Made once (`signature.py`), then read by `binding.py`, which makes the code that a request
-runs, and by `openapi.py`, which makes the document. Nothing here knows a request.
+Made once (`signatures/`), then read by `binding.py`, which makes the code that a request
+runs, and by `openapi/`, which makes the document. Nothing here knows a request.
 """
 
 from __future__ import annotations

@@ -199,7 +199,7 @@ def _short(value: t.Any) -> str:
 
 
 def _show_changes(old: dict[str, t.Any], new: dict[str, t.Any], as_json: bool) -> int:
-    from hipflask.api.changes import changes  # who compares nothing does not pay for it
+    from hipflask.api.openapi.changes import changes  # who compares nothing does not pay for it
 
     try:
         found = changes(old, new)

@@ -201,8 +201,8 @@ def rsgi_caller(gate: Gate) -> Callable[[Any], Any]:
             if gate.is_late(task):
                 if not protocol.status:
                     protocol.response_bytes(504, _PLAIN, _LATE)
-            elif not gate.ended:
-                failure = error
+            elif not (gate.ended or isinstance(error, asyncio.CancelledError)):
+                failure = error  # a worker that ends cancels what is still at work
             elif not getattr(protocol, "status", 0):
                 # Had its answer begun, this would be for nobody.
                 with suppress(Exception):

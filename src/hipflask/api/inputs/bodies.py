@@ -1,0 +1,115 @@
+"""The body of a request as bytes, and what kind of body it is."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from werkzeug.exceptions import ClientDisconnected, RequestEntityTooLarge
+from werkzeug.http import parse_options_header
+
+from ...ctx import RequestContext
+from ...wrappers import Request
+
+JSON, MSGPACK, FORM, MULTIPART, OTHER = "json", "msgpack", "form", "multipart", ""
+_TYPES = {
+    "application/json": JSON,
+    "application/msgpack": MSGPACK,
+    "application/x-msgpack": MSGPACK,
+    "application/vnd.msgpack": MSGPACK,
+    "application/x-www-form-urlencoded": FORM,
+    "multipart/form-data": MULTIPART,
+}
+# Content types remembered; each multipart one has a boundary of its own, and is not.
+TYPES_KEPT = 256
+# Digits of a Content-Length; more are no number of bytes.
+LONGEST_LENGTH = 18
+
+_kinds: dict[str, str] = {}
+
+
+def body_kind(content_type: str | None) -> str:
+    """Which of the kinds a body of that Content-Type is; "" for any other."""
+    if content_type is None:
+        return OTHER
+    kind = _kinds.get(content_type)
+    if kind is not None:
+        return kind
+    media_type = parse_options_header(content_type)[0].strip().lower()
+    kind = _TYPES.get(media_type, OTHER)
+    if kind is OTHER and media_type.startswith("application/") and media_type.endswith("+json"):
+        kind = JSON
+    if kind is not MULTIPART and len(_kinds) < TYPES_KEPT:
+        _kinds[content_type] = kind
+    return kind
+
+
+def content_type_of(request: Request) -> str | None:
+    exchange = request._exchange
+    if exchange is None:
+        return request.environ.get("CONTENT_TYPE")  # type: ignore[no-any-return]
+    return exchange.header("content-type")  # type: ignore[no-any-return]
+
+
+def body_reader(app: Any) -> Callable[[RequestContext], bytes]:
+    """What reads the whole body as bytes, for requests of the application's class."""
+    kind = app.request_class
+    names = ("get_data", "stream", "max_content_length", "shallow")
+    is_own = all(getattr(kind, name) is getattr(Request, name) for name in names)
+    return body_of if is_own else _data_of
+
+
+def _data_of(ctx: RequestContext) -> bytes:
+    return ctx.request.get_data()  # type: ignore[no-any-return]
+
+
+def body_of(ctx: RequestContext) -> bytes:
+    """The whole body, within its limits; `request.get_data()` still answers afterwards.
+
+    Raises ClientDisconnected (400) for a body shorter than its Content-Length, and
+    RequestEntityTooLarge (413).
+    """
+    request: Any = ctx.request
+    made = request.__dict__
+    if "_cached_data" in made:
+        return made["_cached_data"]  # type: ignore[no-any-return]
+    exchange = request._exchange
+    if exchange is not None:
+        body = exchange.body
+        if body.__class__ is bytes and request._max_content_length is None:
+            return body
+        return request.get_data()  # type: ignore[no-any-return]
+    length = request.environ.get("CONTENT_LENGTH")
+    if (
+        not length
+        or "stream" in made
+        or request.shallow
+        or len(length) > LONGEST_LENGTH
+        or not (length.isdigit() and length.isascii())
+    ):
+        return request.get_data()  # type: ignore[no-any-return]
+    size = int(length)
+    limit = request._max_content_length
+    if limit is None:
+        limit = ctx.app.config["MAX_CONTENT_LENGTH"]
+    if limit is not None and size > limit:
+        raise RequestEntityTooLarge()
+    source = request.environ["wsgi.input"]
+    data: bytes = source.read(size)
+    if len(data) != size:
+        data = _rest(source, data, size)
+    made["_cached_data"] = data
+    return data
+
+
+def _rest(source: Any, start: bytes, size: int) -> bytes:
+    """A body of which a read gave less than was asked for."""
+    pieces = [start]
+    missing = size - len(start)
+    while missing > 0:
+        piece = source.read(missing)
+        if not piece:
+            raise ClientDisconnected()
+        pieces.append(piece)
+        missing -= len(piece)
+    return b"".join(pieces)
