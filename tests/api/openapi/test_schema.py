@@ -10,6 +10,7 @@ import msgspec
 import pytest
 from msgspec import Meta
 
+from hipflask.api.kinds import codec_of
 from hipflask.api.openapi.schema import Schemas
 
 T = TypeVar("T")
@@ -320,3 +321,16 @@ def test_a_type_that_nobody_reads_is_refused():
 
 class Flask_like:
     pass
+
+
+def test_a_dataclass_is_written_without_the_defaults_its_class_keeps() -> None:
+    @dataclasses.dataclass
+    class Kept:
+        number: int
+        note: str | None = None
+        words: list[str] = dataclasses.field(default_factory=list)
+
+    codec = codec_of(Kept)
+    written = codec.encode_json(codec.decode_json(b'{"number":1}'))
+    assert written == b'{"number":1,"words":[]}'
+    assert components_of((Kept, "output"))["Kept"]["required"] == ["number", "words"]

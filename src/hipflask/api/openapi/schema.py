@@ -300,11 +300,11 @@ class Schemas:
             hint = hints.get(field.name)
             properties[field.encode_name] = self._field(field, direction, hint)
         schema |= {"type": "object", "properties": properties}
-        omits = getattr(getattr(cls, "__struct_config__", None), "omit_defaults", False)
         required = [
             field.encode_name
             for field in info.fields
-            if field.required or (direction != "input" and not omits and _has_default(field))
+            if field.required
+            or (direction != "input" and _has_default(field) and not _is_left_out(cls, field))
         ]
         if required:
             schema["required"] = required
@@ -354,6 +354,18 @@ def is_limited_inside(inner: Any) -> bool:
 _RECORDS = (kind.StructType, kind.DataclassType, kind.TypedDictType, kind.NamedTupleType)
 _SETS = (kind.SetType, kind.FrozenSetType)
 _COLLECTIONS = (kind.CollectionType, kind.ListType, kind.VarTupleType, *_SETS)
+
+
+def _is_left_out(cls: Any, field: kind.Field) -> bool:
+    """Whether a field may be missing in what is written because it has its default."""
+    if hasattr(cls, "__struct_config__"):
+        return bool(cls.__struct_config__.omit_defaults)
+    # The default of a dataclass is the class's, and msgspec writes what the instance has.
+    return (
+        hasattr(cls, "__dataclass_fields__")
+        and field.default is not msgspec.NODEFAULT
+        and "__slots__" not in vars(cls)
+    )
 
 
 def _is_array(info: Any) -> bool:
