@@ -102,6 +102,10 @@ class Gate:
         task.uncancel()
         return True
 
+    def has_cut(self, error: BaseException) -> bool:
+        """Whether the worker's end stopped a request: a worker that ends cancels what is left."""
+        return self.ended or isinstance(error, asyncio.CancelledError)
+
 
 def _nothing() -> None:
     """Stand in for a function nobody gave."""
@@ -201,8 +205,8 @@ def rsgi_caller(gate: Gate) -> Callable[[Any], Any]:
             if gate.is_late(task):
                 if not protocol.status:
                     protocol.response_bytes(504, _PLAIN, _LATE)
-            elif not (gate.ended or isinstance(error, asyncio.CancelledError)):
-                failure = error  # a worker that ends cancels what is still at work
+            elif not gate.has_cut(error):
+                failure = error
             elif not getattr(protocol, "status", 0):
                 # Had its answer begun, this would be for nobody.
                 with suppress(Exception):
@@ -277,7 +281,7 @@ def asgi_caller(gate: Gate) -> Callable[[Any], Any]:
             if exchange is not None and gate.is_late(task):
                 if not exchange.status:
                     await exchange.answer(504, _PLAIN, _LATE)
-            elif exchange is None or not gate.ended:
+            elif exchange is None or not gate.has_cut(error):
                 failure = error
             elif not exchange.status:
                 with suppress(Exception):
