@@ -1,5 +1,7 @@
 # Needs Python 3.11 or newer, pip and make; everything else goes into .venv and .cache.
 #   make demo      install, serve the demo on http://127.0.0.1:8000
+#   make bench     hipflask beside its peers, figures judged: 11 minutes (QUICK=1: 3)
+#   make bench-http  the same over HTTP: 45 minutes; make bench-growth: what makes a request dearer
 #   make soak      faults under load, as in production: 7 minutes (make soak QUICK=1: 90 s)
 #   make api-fuzz  made-up requests against examples/orders: some 3 minutes
 #   make api-clients  TypeScript clients of examples/orders, made and run: under a minute
@@ -9,13 +11,14 @@
 PYTHON ?=
 VENV := .venv
 BARE := .venv-bare
+PEERS := .venv-peers
 PY := $(VENV)/bin/python
 PIP_INSTALL := -m pip install --quiet --disable-pip-version-check
 CLIENTS := .cache/clients/installed
 WIRING := pyproject.toml hipflask_as_flask.pth scripts/make_venv.sh
 
 .DEFAULT_GOAL := all
-.PHONY: all demo test test-bare lint bench soak api-fuzz api-clients docs conformance conformance-extensions clean
+.PHONY: all demo test test-bare lint bench bench-http bench-growth guard soak api-fuzz api-clients docs conformance conformance-extensions clean
 
 all: $(VENV)/.dev
 
@@ -50,8 +53,31 @@ lint: $(VENV)/.dev
 	$(PY) -m ruff format --check .
 	$(PY) -m mypy
 
-bench: $(VENV)/.dev
-	$(PY) benchmarks/quick.py
+$(PEERS)/.dev: $(WIRING) benchmarks/peers/requirements.txt
+	@sh scripts/make_venv.sh $(PEERS) $(PYTHON)
+	$(PEERS)/bin/python $(PIP_INSTALL) -e .
+	$(PEERS)/bin/python benchmarks/peers/install.py
+	@touch $@
+
+# Hipflask beside its peers: some eleven minutes, QUICK=1 three. COMPARE=old.json says what became
+# worse since; FAULT=1 plants a fault, so that it must fail. benchmarks/README.md tells more.
+bench: $(PEERS)/.dev
+	$(PEERS)/bin/python -m benchmarks
+
+# Linux only: wrk on a core of its own, three quarters of an hour. As in bench: QUICK=1 (ten
+# minutes), COMPARE=old.json, FAULT=1; ONLY=falcon,flask leaves out the other peers.
+bench-http: $(PEERS)/.dev
+	@command -v wrk >/dev/null || (apt-get update -q && apt-get install -qy wrk)
+	$(PEERS)/bin/python -m benchmarks.over_http
+
+# Instructions of six workloads against a budget; installs valgrind where it is missing. RECORD=1
+# writes the budget, PROFILE=W1 says where a workload spends them, FAULT=1 must fail.
+guard: $(VENV)/.dev
+	$(PY) -m benchmarks.guard
+
+bench-growth: $(PEERS)/.dev
+	@command -v wrk >/dev/null || (apt-get update -q && apt-get install -qy wrk)
+	$(PEERS)/bin/python -m benchmarks.growth
 
 # QUICK=1 in about 90 s; ONLY=hup,term runs some; FAULT=1 plants a fault, so that it must fail.
 soak: $(VENV)/.dev
