@@ -11,6 +11,7 @@ import schemathesis
 
 from examples.orders.shapes import Order
 
+FORM = "multipart/form-data"
 MSGPACK = "application/vnd.msgpack"
 NDJSON = "application/x-ndjson"
 
@@ -24,6 +25,13 @@ def before_load_schema(context: Any, raw_schema: dict[str, Any]) -> None:
                 content = part.get("content", {})
                 if "application/json" in content:
                     content[MSGPACK] = {"schema": content["application/json"]["schema"]}
+
+
+@schemathesis.hook
+def filter_case(context: Any, case: Any) -> bool:
+    """Leave out a form with a field that the client writes as `name="\\"`, a quote without end."""
+    names = case.body if case.media_type == FORM and isinstance(case.body, dict) else ()
+    return not any("\\" in name for name in names)
 
 
 @schemathesis.serializer("application/json")

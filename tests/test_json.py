@@ -1,6 +1,7 @@
 """JSON: the default provider's bytes, its settings, and the module's functions."""
 
 import dataclasses
+import enum
 import io
 import json as stdlib
 import subprocess
@@ -15,6 +16,7 @@ from hypothesis import strategies as st
 
 import hipflask
 from hipflask import Flask, json, jsonify
+from hipflask.json import plain as plain_json
 from hipflask.json.provider import DefaultJSONProvider, JSONProvider
 
 
@@ -403,3 +405,140 @@ def test_import_does_not_load_what_it_may_never_need():
 def test_public_face():
     assert hipflask.json is json
     assert hipflask.jsonify is json.jsonify
+
+
+# --- plain values, which msgspec writes and reads --------------------------------------------
+
+
+class Word(str):
+    pass
+
+
+class Colour(enum.StrEnum):
+    RED = "r"
+
+
+class Number(enum.IntEnum):
+    ONE = 1
+
+
+def _is_key(value):
+    return isinstance(value, (str, int, bytes, date))
+
+
+letters = st.text() | st.text(st.characters(max_codepoint=0x90))
+unusual = st.sampled_from(
+    [Word("é"), Colour.RED, Number.ONE, b"x", {1}, date(2020, 1, 1), Decimal("1.5"), UUID(int=3)]
+)
+numbers = st.integers() | st.floats() | st.sampled_from([1e16, -1e-5, 1 << 70, -(1 << 64), -0.0])
+keys = letters | numbers | st.none() | unusual.filter(_is_key)
+anything = st.recursive(
+    st.none() | st.booleans() | numbers | letters | unusual,
+    lambda inner: (
+        st.lists(inner, max_size=4)
+        | st.dictionaries(letters, inner, max_size=4)
+        | st.dictionaries(
+            letters | numbers | st.none() | unusual.filter(_is_key), inner, max_size=3
+        )
+        | st.tuples(inner, inner)
+    ),
+    max_leaves=12,
+)
+
+
+def outcome(function, *args):
+    try:
+        return function(*args)
+    except Exception as error:
+        return type(error), str(error)
+
+
+@settings(deadline=None, max_examples=300)
+@given(value=anything, ascii_only=st.booleans(), sort=st.booleans())
+def test_a_body_has_the_bytes_of_json_dumps(value, ascii_only, sort):
+    app = Flask("shop")
+    provider = app.json
+    provider.ensure_ascii, provider.sort_keys = ascii_only, sort
+
+    def documented(value):
+        settings = {"ensure_ascii": ascii_only, "sort_keys": sort, "default": provider.default}
+        return f"{stdlib.dumps(value, separators=(',', ':'), **settings)}\n".encode()
+
+    expected = outcome(documented, value)
+    assert outcome(provider.body_writer(), value) == expected
+    assert outcome(provider.dump_body, value) == expected
+
+
+@settings(deadline=None, max_examples=300)
+@given(st.data())
+def test_a_damaged_document_is_read_as_json_loads_reads_it(data):
+    value = data.draw(anything.filter(lambda value: isinstance(outcome(stdlib.dumps, value), str)))
+    document = bytearray(stdlib.dumps(value).encode())
+    damage = st.sampled_from(
+        [b"0", b"e5", b".", b" ", b"\n", b'"', b"\\u0041", b",", b"\xff", b"-", b"1e400", b"NaN"]
+    )
+    for _ in range(data.draw(st.integers(0, 3))):
+        place = data.draw(st.integers(0, len(document)))
+        document[place : place + data.draw(st.integers(0, 1))] = data.draw(damage)
+    provider_loads = DefaultJSONProvider(Flask("shop")).loads
+    for source in (bytes(document), bytes(document).decode(errors="surrogateescape")):
+        assert repr(outcome(provider_loads, source)) == repr(outcome(stdlib.loads, source))
+
+
+@pytest.mark.parametrize(
+    ("value", "is_so"),
+    [
+        ({"a": [1, "x", None, True, (2.5,)]}, True),
+        ({"a": {"b": {}}}, True),
+        (1e-5, False),
+        (1e16, False),
+        (float("nan"), False),
+        ({1: 2}, False),
+        ({"a": Word("x")}, False),
+        ({Word("a"): 1}, False),
+        ([date(2020, 1, 1)], False),
+        ({"a": {1}}, False),
+        ([True, Number.ONE], False),
+    ],
+)
+def test_plain_is_what_both_libraries_write_alike(value, is_so):
+    assert plain_json.is_plain(value) is is_so
+
+
+def test_a_writer_is_made_anew_after_a_setting_is_changed(app):
+    app.add_url_rule("/", view_func=lambda: {"b": "é", "a": 1})
+    client = app.test_client()
+    assert client.get("/").data == b'{"a":1,"b":"\\u00e9"}\n'
+    app.json.sort_keys = False
+    assert client.get("/").data == b'{"b":"\\u00e9","a":1}\n'
+    app.json.ensure_ascii = False
+    assert client.get("/").data == '{"b":"é","a":1}\n'.encode()
+    app.json.compact = False
+    assert client.get("/").data == '{\n  "b": "é",\n  "a": 1\n}\n'.encode()
+    app.json.compact = None
+    app.debug = True
+    assert client.get("/").data == '{\n  "b": "é",\n  "a": 1\n}\n'.encode()
+    app.debug = False
+    app.json.mimetype = "application/x-json"
+    assert client.get("/").content_type == "application/x-json"
+
+
+def test_a_setting_that_is_a_property_is_asked_each_time(app):
+    answers = iter([True, False])
+
+    class Own(DefaultJSONProvider):
+        @property
+        def sort_keys(self):
+            return next(answers)
+
+    app.json = Own(app)
+    assert not app.json.answers_plainly()
+    app.add_url_rule("/", view_func=lambda: {"b": 1, "a": 2})
+    client = app.test_client()
+    assert client.get("/").data == b'{"a":2,"b":1}\n'
+    assert client.get("/").data == b'{"b":1,"a":2}\n'
+
+
+def test_a_writer_of_a_minimal_provider_goes_through_its_response(app):
+    app.json = Minimal(app)
+    assert app.json.body_writer()({"b": 1}) == b'{"b": 1}'

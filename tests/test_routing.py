@@ -20,7 +20,6 @@ from hipflask.routing import (
     NOT_FOUND,
     AskingMatcher,
     LiveMap,
-    Outcome,
     Target,
     compile_map,
 )
@@ -485,7 +484,7 @@ def test_default_subdomain_of_the_map_is_the_one_matched():
 
 def test_outcome_names_its_parts():
     outcome = compile_map(make_map("/a")).match("GET", "/none")
-    assert outcome == Outcome(found=NOT_FOUND, detail=None)
+    assert outcome == (NOT_FOUND, None)
 
 
 def test_ten_thousand_segments_are_found_missing_without_recursion():

@@ -17,7 +17,8 @@ from werkzeug.wrappers import Request as RequestBase
 from werkzeug.wrappers import Response as ResponseBase
 
 from hipflask import Blueprint, Flask, Request, Response, request, wrappers
-from hipflask.wrappers import KEPT_FORM_BYTES, TYPES_KEPT, lazy
+from hipflask.parts import lazy
+from hipflask.wrappers import KEPT_FORM_BYTES, TYPES_KEPT
 
 EFFORT = settings(max_examples=60, deadline=None)
 
@@ -119,41 +120,11 @@ def test_query_string_that_is_no_utf_8_is_read_with_replacements():
     assert made.full_path == "/?a=\ufffd&b=1"
 
 
-@EFFORT
-@given(environ=environs)
-def test_line_is_what_a_map_adapter_of_werkzeug_matches(environ):
-    from werkzeug.routing import Map
-
-    environ = {"REQUEST_METHOD": "GET", "SERVER_NAME": "a", "SERVER_PORT": "80", **environ}
-    environ["HTTP_HOST"] = "a.test"
-    adapter = Map().bind_to_environ(environ)
-    method, path = Request(environ).line()
-    assert method == adapter.default_method.upper()
-    info = adapter.path_info
-    assert path == (f"/{info.lstrip('/')}" if info else "")
-
-
-@pytest.mark.parametrize(
-    "info, path",
-    [
-        ("", ""), ("/", "/"), ("a", "/a"), ("//a", "/a"), ("/a//b", "/a//b"), ("/a/", "/a/"),
-        ("/\u00c3\u00a9", "/é"), ("/\u00ff", "/\ufffd"),
-    ],
-)  # fmt: skip
-def test_line_gives_method_and_path_to_match(info, path):
-    environ = {"REQUEST_METHOD": "get", "PATH_INFO": info}
-    assert Request(environ).line() == ("GET", path)
-
-
-def test_line_of_an_environ_without_a_path_is_the_root():
-    assert Request({"REQUEST_METHOD": "GET"}).line() == ("GET", "/")
-
-
 def test_nothing_is_made_before_it_is_asked_for():
     made = read("/x?y=1")
-    assert set(vars(made)) == {"environ"}
+    assert set(vars(made)) == {"_environ"}
     assert made.path == "/x"
-    assert set(vars(made)) == {"environ", "path"}
+    assert set(vars(made)) == {"_environ", "path"}
 
 
 def test_parts_may_be_set():

@@ -1,10 +1,10 @@
 """hipflask: Flask's API, rebuilt for services that stay small and have to hold."""
 
+from importlib import import_module as _import_module
 from typing import TYPE_CHECKING as _TYPE_CHECKING
 
 from . import json as json
 from .app import Flask as Flask
-from .blueprints import Blueprint as Blueprint
 from .config import Config as Config
 from .ctx import after_this_request as after_this_request
 from .ctx import copy_current_request_context as copy_current_request_context
@@ -23,7 +23,6 @@ from .helpers import make_response as make_response
 from .helpers import redirect as redirect
 from .helpers import send_file as send_file
 from .helpers import send_from_directory as send_from_directory
-from .helpers import stream_with_context as stream_with_context
 from .helpers import url_for as url_for
 from .json import jsonify as jsonify
 from .signals import appcontext_popped as appcontext_popped
@@ -36,10 +35,6 @@ from .signals import request_finished as request_finished
 from .signals import request_started as request_started
 from .signals import request_tearing_down as request_tearing_down
 from .signals import template_rendered as template_rendered
-from .streams import Event as Event
-from .streams import ndjson as ndjson
-from .streams import sse as sse
-from .streams import streams_body as streams_body
 from .templating import render_template as render_template
 from .templating import render_template_string as render_template_string
 from .templating import stream_template as stream_template
@@ -47,14 +42,45 @@ from .templating import stream_template_string as stream_template_string
 from .wrappers import Request as Request
 from .wrappers import Response as Response
 
+# Public names that not every application uses, by the module that is loaded with the first.
+_LATER = {
+    "Blueprint": "blueprints",
+    "Event": "streams",
+    "WebSocket": "websockets",
+    "WebSocketDisconnected": "websockets",
+    "ndjson": "streams",
+    "sse": "streams",
+    "stream_with_context": "streaming",
+    "streams_body": "streams",
+}
+# Modules that are there after `import flask`: loaded when somebody writes `hipflask.cli`.
+_MODULES = ("blueprints", "cli", "logging")
+
+_names = vars()
+
 if _TYPE_CHECKING:
+    from .blueprints import Blueprint as Blueprint
+    from .streaming import stream_with_context as stream_with_context
+    from .streams import Event as Event
+    from .streams import ndjson as ndjson
+    from .streams import sse as sse
+    from .streams import streams_body as streams_body
     from .websockets import WebSocket as WebSocket
     from .websockets import WebSocketDisconnected as WebSocketDisconnected
+else:  # a type checker would take every name for one of ours
+
+    def __getattr__(name: str) -> object:
+        if name in _LATER:
+            found = _names[name] = getattr(_import_module(f"{__name__}.{_LATER[name]}"), name)
+            return found
+        if name in _MODULES:
+            return _import_module(f"{__name__}.{name}")
+        if name == "__all__":  # asked for by `from hipflask import *` only
+            # Not what Flask does not have either and brings asyncio.
+            later = (name for name in _LATER if _LATER[name] != "websockets")
+            return [*(name for name in _names if not name.startswith("_")), *later]
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 
-def __getattr__(name: str) -> object:
-    if name in ("WebSocket", "WebSocketDisconnected"):
-        from . import websockets  # brings asyncio
-
-        return getattr(websockets, name)
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+def __dir__() -> list[str]:
+    return sorted({*_names, *_LATER, *_MODULES})

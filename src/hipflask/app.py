@@ -27,7 +27,6 @@ from .lifespan import LifespanHooks, rsgi_del, rsgi_init
 from .plain import has_stance, is_plain
 from .sealing import Plan, seal
 from .sessions import SecureCookieSessionInterface, SessionInterface
-from .typing import Environ
 from .wrappers import Request, Response
 
 if TYPE_CHECKING:
@@ -399,7 +398,7 @@ class Flask(LifespanHooks, App):
         return bridge.async_to_sync(func)
 
 
-def _bind(url_map: Any, environ: Environ, server_name: str | None, subdomain: str | None) -> Any:
+def _bind(url_map: Any, environ: ft.Environ, server_name: str | None, subdomain: str | None) -> Any:
     return url_map.bind_to_environ(environ, server_name=server_name, subdomain=subdomain)
 
 

@@ -21,7 +21,6 @@ from werkzeug.utils import cached_property
 from werkzeug.utils import redirect as _redirect
 
 from . import typing as ft
-from .blueprints import Blueprint, T_template_filter, T_template_global, T_template_test, _adder
 from .config import Config, ConfigAttribute, default_config
 from .ctx import _AppCtxGlobals
 from .helpers import get_debug_flag
@@ -33,7 +32,11 @@ from .scaffold import (
     Scaffold,
     SetupError,
     T_teardown,
+    T_template_filter,
+    T_template_global,
+    T_template_test,
     _endpoint_from_view_func,
+    adder,
     leave_open,
     setupmethod,
 )
@@ -47,11 +50,12 @@ if TYPE_CHECKING:
     from jinja2 import Environment as BaseEnvironment
     from werkzeug.wrappers import Response as BaseResponse
 
+    from .blueprints import Blueprint
     from .environment import DispatchingJinjaLoader, Environment
 
 T = TypeVar("T")
 T_shell_context_processor = TypeVar(
-    "T_shell_context_processor", bound=ft.ShellContextProcessorCallable
+    "T_shell_context_processor", bound="ft.ShellContextProcessorCallable"
 )
 
 
@@ -333,7 +337,7 @@ class App(Scaffold):
         self, name: str | None = None
     ) -> Callable[[T_template_filter], T_template_filter]:
         """Decorate a template filter, named as the function unless `name` is given."""
-        return _adder(self.add_template_filter, name)
+        return adder(self.add_template_filter, name)
 
     @setupmethod
     def add_template_filter(self, f: ft.TemplateFilterCallable, name: str | None = None) -> None:
@@ -345,7 +349,7 @@ class App(Scaffold):
         self, name: str | None = None
     ) -> Callable[[T_template_test], T_template_test]:
         """Decorate a template test, named as the function unless `name` is given."""
-        return _adder(self.add_template_test, name)
+        return adder(self.add_template_test, name)
 
     @setupmethod
     def add_template_test(self, f: ft.TemplateTestCallable, name: str | None = None) -> None:
@@ -357,7 +361,7 @@ class App(Scaffold):
         self, name: str | None = None
     ) -> Callable[[T_template_global], T_template_global]:
         """Decorate a function for templates, named as the function unless `name` is given."""
-        return _adder(self.add_template_global, name)
+        return adder(self.add_template_global, name)
 
     @setupmethod
     def add_template_global(self, f: ft.TemplateGlobalCallable, name: str | None = None) -> None:

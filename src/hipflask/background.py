@@ -137,7 +137,8 @@ def after_response(app: Application, function: Callable[..., Any], *args: Any) -
             response.call_on_close(job.start_in_thread)
         return response
 
-    ctx._after_request_functions.append(when_sent)
+    ctx._after_request_functions += (when_sent,)
+    ctx.is_processed = True
 
 
 def start_all(app: Application, exchange: Any) -> None:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterable
 from functools import update_wrapper
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any
 
 from . import typing as ft
 from .helpers import get_send_file_max_age, send_static_file
@@ -24,10 +24,14 @@ from .scaffold import (
     T_error_handler,
     T_teardown,
     T_template_context_processor,
+    T_template_filter,
+    T_template_global,
+    T_template_test,
     T_url_defaults,
     T_url_value_preprocessor,
     _endpoint_from_view_func,
     _sentinel,
+    adder,
     leave_open,
     setupmethod,
 )
@@ -36,9 +40,6 @@ if TYPE_CHECKING:
     from .wrappers import Response
 
 DeferredSetupFunction = Callable[["BlueprintSetupState"], None]
-T_template_filter = TypeVar("T_template_filter", bound=ft.TemplateFilterCallable)
-T_template_global = TypeVar("T_template_global", bound=ft.TemplateGlobalCallable)
-T_template_test = TypeVar("T_template_test", bound=ft.TemplateTestCallable)
 
 
 def _join_prefixes(outer: str | None, inner: str | None) -> str | None:
@@ -295,7 +296,7 @@ class Blueprint(Scaffold):
         self, name: str | None = None
     ) -> Callable[[T_template_filter], T_template_filter]:
         """Decorate a template filter for the whole application."""
-        return _adder(self.add_app_template_filter, name)
+        return adder(self.add_app_template_filter, name)
 
     @setupmethod
     def add_app_template_filter(
@@ -309,7 +310,7 @@ class Blueprint(Scaffold):
         self, name: str | None = None
     ) -> Callable[[T_template_test], T_template_test]:
         """Decorate a template test for the whole application."""
-        return _adder(self.add_app_template_test, name)
+        return adder(self.add_app_template_test, name)
 
     @setupmethod
     def add_app_template_test(self, f: ft.TemplateTestCallable, name: str | None = None) -> None:
@@ -321,7 +322,7 @@ class Blueprint(Scaffold):
         self, name: str | None = None
     ) -> Callable[[T_template_global], T_template_global]:
         """Decorate a template global for the whole application."""
-        return _adder(self.add_app_template_global, name)
+        return adder(self.add_app_template_global, name)
 
     @setupmethod
     def add_app_template_global(
@@ -409,14 +410,6 @@ class Blueprint(Scaffold):
     def open_resource(self, resource: str, mode: str = "rb", encoding: str | None = "utf-8") -> Any:
         """Open a file below `root_path` for reading; `encoding` counts in text mode."""
         return open_resource(self.root_path, resource, mode, encoding)
-
-
-def _adder(add: Callable[..., None], name: str | None) -> Callable[[Any], Any]:
-    def register(function: Any) -> Any:
-        add(function, name=name)
-        return function
-
-    return register
 
 
 def _nested_options(

@@ -16,10 +16,9 @@ import inspect
 import sys
 import threading
 from collections import deque
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Iterator
 from contextvars import Context, copy_context
 from functools import partial, wraps
-from queue import SimpleQueue
 from typing import Any
 
 from .globals import _cv_request
@@ -117,6 +116,57 @@ def _carry_back(context: Context) -> None:
 _missing: Any = object()
 
 
+class AsyncBody:
+    """A body made by an async iterator: `async for` on the loop, `for` in a plain thread.
+
+    Pieces are bytes; text is encoded. Plain iteration runs each step on the thread's own
+    loop, which is how a WSGI server gets it.
+    """
+
+    #: Called when the body is closed.
+    closing: Any = ()
+
+    def __init__(self, source: Any) -> None:
+        self._source = source
+        self._steps: Any = None
+
+    def __aiter__(self) -> AsyncBody:
+        if self._steps is None:
+            self._steps = aiter(self._source)
+        return self
+
+    async def __anext__(self) -> bytes:
+        piece = await anext(self._steps)
+        return piece.encode() if isinstance(piece, str) else bytes(piece)
+
+    async def aclose(self) -> None:
+        """Close the iterator, then call what was to be called at the end."""
+        closing, self.closing = self.closing, ()
+        try:
+            close = getattr(self._source, "aclose", None)
+            if close is not None:
+                await close()
+        finally:
+            for function in closing:
+                function()
+
+    def __iter__(self) -> Iterator[bytes]:
+        self.__aiter__()
+        step = async_to_sync(self._step)
+        while (piece := step()) is not None:
+            yield piece
+
+    async def _step(self) -> bytes | None:
+        try:
+            return await self.__anext__()
+        except StopAsyncIteration:
+            return None
+
+    def close(self) -> None:
+        """`aclose` in a plain thread; a WSGI server's call."""
+        async_to_sync(self.aclose)()
+
+
 class Busy(Exception):
     """The pool's queue is full; the request should be refused with a 503."""
 
@@ -129,7 +179,8 @@ class Pool:
     """
 
     def __init__(self, size: int = 32, queue: int = 128) -> None:
-        import asyncio
+        import asyncio  # only who has a loop comes here
+        from queue import SimpleQueue
 
         self.size = size
         self.queue = queue
@@ -202,7 +253,7 @@ class Pool:
 
 def pool() -> Pool:
     """The running loop's pool, made at its first use."""
-    import asyncio  # only who has a loop comes here
+    import asyncio  # as above
 
     found: Pool | None = getattr(_local, "pool", None)
     if found is None or found._loop is not asyncio._get_running_loop():

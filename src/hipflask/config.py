@@ -22,13 +22,16 @@ T = t.TypeVar("T")
 _Path: t.TypeAlias = str | os.PathLike[str]
 
 
-class Row(t.NamedTuple):
+class Row:
     """A default that differs: its key, Flask's value, the safer value and the reason."""
 
-    key: str
-    flask: t.Any
-    secure: t.Any
-    reason: str
+    __slots__ = ("flask", "key", "reason", "secure")
+
+    def __init__(self, key: str, *, flask: t.Any, secure: t.Any, reason: str) -> None:
+        self.key = key
+        self.flask = flask
+        self.secure = secure
+        self.reason = reason
 
 
 DEFAULTS: dict[str, t.Any] = {
@@ -77,6 +80,14 @@ DEFAULTS: dict[str, t.Any] = {
     "WEBSOCKET_IDLE_S": 300,
     "WEBSOCKET_ORIGINS": "*",
 }
+
+# What the session's cookie is made of. In lower case, as this module is no set of settings.
+_of_the_cookie = (
+    "APPLICATION_ROOT", "MAX_COOKIE_SIZE", "PERMANENT_SESSION_LIFETIME", "SECRET_KEY",
+    "SECRET_KEY_FALLBACKS", "SESSION_COOKIE_DOMAIN", "SESSION_COOKIE_HTTPONLY",
+    "SESSION_COOKIE_NAME", "SESSION_COOKIE_PARTITIONED", "SESSION_COOKIE_PATH",
+    "SESSION_COOKIE_SAMESITE", "SESSION_COOKIE_SECURE", "SESSION_REFRESH_EACH_REQUEST",
+)  # fmt: skip
 
 ROWS: tuple[Row, ...] = (
     Row(
@@ -203,10 +214,14 @@ class Config(LiveDict):
         self.root_path = root_path
 
     def planned(self) -> t.Any:
-        """What a plan rests on: which hosts it remembers as good, what is typed. See `live`."""
+        """What a plan rests on: which hosts it remembers as good, what is typed. See `live`.
+
+        And what the session's cookie is made of, with the types: 1 is not True in a cookie.
+        """
         get = self.get
         names = ("TRUSTED_HOSTS", "SERVER_NAME", "TYPED_VIEWS", "OPENAPI", "DEBUG", "TESTING")
-        return tuple(map(get, names))
+        cookie = tuple(map(get, _of_the_cookie))
+        return *map(get, names), cookie, tuple(map(type, cookie))
 
     def from_envvar(self, variable_name: str, silent: bool = False) -> bool:
         """Load the Python file that an environment variable points to; see `from_pyfile`.

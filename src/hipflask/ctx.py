@@ -21,19 +21,28 @@ from werkzeug.exceptions import HTTPException, SecurityError
 from werkzeug.urls import iri_to_uri
 
 from . import bridge
+from . import typing as ft
 from .globals import _cv_app, _cv_current, _cv_request
+from .parts import lazy
 from .routing import ASK, Target
 from .signals import (
     appcontext_popped,
     appcontext_pushed,
-    appcontext_tearing_down,
-    request_tearing_down,
+    heard,
 )
-from .typing import AfterRequestCallable, Application, Environ
-from .wrappers import lazy
+from .wrappers import _decode
+
+_new = object.__new__
 
 F = TypeVar("F", bound=Callable[..., Any])
-A = TypeVar("A", bound=AfterRequestCallable[Any])
+A = TypeVar("A", bound="ft.AfterRequestCallable[Any]")
+
+_MISSING = Token.MISSING
+
+# Bound here: in 3.11 each look-up of them by name makes a method object.
+_current = _cv_current.get
+_make_current = _cv_current.set
+_reset_current = _cv_current.reset
 
 # "Not given", where None says that there was no exception.
 _sentinel: Any = object()
@@ -74,17 +83,6 @@ class _AppCtxGlobals:
         return object.__repr__(self) if ctx is None else f"<flask.g of '{ctx.app.name}'>"
 
 
-class _Itself:
-    """What a context leads to while it is not pushed: a reference that makes no cycle.
-
-    A `contextvars.Context` copied during a request, such as a task's or a thread's, has the
-    context current for longer than it is pushed.
-    """
-
-    def __get__(self, instance: Any, owner: type) -> Any:
-        return instance
-
-
 class AppContext:
     """Which application is current, with its `g` and `url_adapter`.
 
@@ -92,19 +90,30 @@ class AppContext:
     the application's teardown functions.
     """
 
-    #: What `current_app` and `g` read while this context is on top.
-    app_ctx: Any = _Itself()
-    #: What `request` and `session` read while this context is on top.
-    request_ctx: RequestContext | None = None
+    # The application context and the request context that are current while this one is on
+    # top, where they are others. A context never refers to itself: it would be garbage to
+    # collect, and the usual request has nothing to set.
+    _app_face: AppContext | None = None
+    _request_face: RequestContext | None = None
 
     # How to return to what was current before: the first push, then further ones.
     _token: Any = None
     _further: list[Any] | None = None
 
-    def __init__(self, app: Application) -> None:
+    def __init__(self, app: ft.Application) -> None:
         self.app = app
 
     g: Any = lazy(lambda self: self.app.app_ctx_globals_class())
+
+    @property
+    def app_ctx(self) -> AppContext:
+        """What `current_app` and `g` read while this context is on top."""
+        return self._app_face or self
+
+    @property
+    def request_ctx(self) -> RequestContext | None:
+        """What `request` and `session` read while this context is on top."""
+        return self._request_face
 
     @property
     def is_pushed(self) -> bool:
@@ -118,36 +127,44 @@ class AppContext:
 
     def push(self) -> None:
         """Make this context current."""
-        outer = _cv_current.get()
-        self._enter(self, None if outer is None else outer.request_ctx)
+        outer = _current()
+        self._enter(None, None if outer is None else outer.request_ctx)
         if appcontext_pushed.receivers:
             appcontext_pushed.send(self.app, _async_wrapper=self.app.ensure_sync)
 
-    def _enter(self, app_ctx: AppContext, request_ctx: RequestContext | None) -> None:
+    def _enter(self, app_ctx: AppContext | None, request_ctx: RequestContext | None) -> None:
+        """Go on top; the contexts are those that are current then, None for this one."""
         if self._token is not None:
             if self._further is None:
                 self._further = []
-            self._further.append((self._token, self.app_ctx, self.request_ctx))
-        self.app_ctx = app_ctx
-        self.request_ctx = request_ctx
-        self._token = _cv_current.set(self)
+            self._further.append((self._token, self._app_face, self._request_face))
+        self._app_face = app_ctx
+        self._request_face = request_ctx
+        self._token = _make_current(self)
 
     def _leave(self) -> None:
         """Return to what was current before the last push."""
-        # Set, not reset: a sync view's request is pushed on the event loop and popped in a
-        # thread, which runs in a copy of the loop's context.
-        before = self._token.old_value
-        _cv_current.set(None if before is Token.MISSING else before)
+        try:
+            _reset_current(self._token)
+        except ValueError:
+            self._set_back()
         if self._further:
-            self._token, self.app_ctx, self.request_ctx = self._further.pop()
-            return
-        self._token = None
-        if self.app_ctx is self:
-            del self.app_ctx  # no reference to itself: no garbage is left to collect
+            self._token, self._app_face, self._request_face = self._further.pop()
+        else:
+            self._token = None
+
+    def _set_back(self) -> None:
+        """`reset`, where the push was in another of the interpreter's contexts.
+
+        A sync view's request is pushed on the event loop and popped in a thread, which runs in
+        a copy of the loop's context.
+        """
+        before = self._token.old_value
+        _make_current(None if before is _MISSING else before)
 
     def _refuse_pop(self) -> None:
         raise AssertionError(
-            f"Popped {self!r}, but the context on top is {_cv_current.get()!r}. Contexts are"
+            f"Popped {self!r}, but the context on top is {_current()!r}. Contexts are"
             " popped in the reverse order of their pushes, in the thread or task that pushed"
             " them."
         )
@@ -160,7 +177,7 @@ class AppContext:
         """
         if exc is _sentinel:
             exc = sys.exc_info()[1]
-        if _cv_current.get() is not self:
+        if _current() is not self:
             self._refuse_pop()
         try:
             if not self._further:
@@ -183,6 +200,26 @@ class AppContext:
         self.pop(exc_value)
 
 
+def _is_usual_host(host: str | None) -> bool:
+    """Whether it is letters, digits, dots and single hyphens, perhaps with a port.
+
+    Then it needs no adapter to judge it. To make one, Werkzeug encodes the name with the codec
+    "idna", whose modules take 5 million instructions and 0.27 MB of the first response.
+    """
+    name, colon, port = (host or "").partition(":")
+    return (
+        name.isascii()
+        and name.replace(".", "").replace("-", "").isalnum()
+        and len(name) < 64  # so is each label
+        and name[0] != "."
+        and ".." not in name
+        and "--" not in name  # punycode: xn--
+        and (
+            not colon or (len(port) < 6 and port.isascii() and port.isdigit() and int(port) < 65536)
+        )
+    )
+
+
 class RequestContext(AppContext):
     """One request: its `request`, `session` and flashes, and the rule it matched.
 
@@ -193,12 +230,23 @@ class RequestContext(AppContext):
     pushed again has the `g` it had.
     """
 
-    request_ctx: Any = _Itself()
+    # Whether it shows its request: not while the application's teardown functions run.
+    _is_shown = True
+    #: Functions for this response alone; see `after_this_request`.
+    _after_request_functions: tuple[Any, ...] = ()
+    #: Whether the session was opened; reading `session` opens it.
+    has_opened_session = False
+    #: Whether the response is gone through (`dispatch.process`) before it is sent.
+    is_processed = True
     #: Messages flashed to this request, once read.
     flashes: list[tuple[str, str]] | None = None
     #: What the application was worked out to be, and this request's route in it.
     plan: Any = None
     route: Any = None
+    #: The request's method as matched; None before it is.
+    method: str | None = None
+    #: The Cookie field, as sent.
+    cookie: str | None = None
     #: The context that the request's plain functions run in, under ASGI and RSGI.
     pool_context: Any = None
     #: The application context pushed with this one, where `app.app_context` was replaced.
@@ -206,8 +254,8 @@ class RequestContext(AppContext):
 
     def __init__(
         self,
-        app: Application,
-        environ: Environ,
+        app: ft.Application,
+        environ: ft.Environ,
         request: Any = None,
         session: Any = None,
     ) -> None:
@@ -216,9 +264,14 @@ class RequestContext(AppContext):
             request = app.request_class(environ)
             request.json_module = app.json
         self.request = request
-        self._after_request_functions: list[Any] = []
         if session is not None:
             self._session = session
+            self.has_opened_session = True
+
+    @property
+    def request_ctx(self) -> RequestContext | None:
+        """The context itself, while `request` and `session` may be read."""
+        return self if self._is_shown else None
 
     @lazy
     def url_adapter(self) -> Any:
@@ -242,6 +295,7 @@ class RequestContext(AppContext):
     def _session(self) -> Any:
         interface = self.app.session_interface
         opened = interface.open_session(self.app, self.request)
+        self.has_opened_session = self.is_processed = True
         return interface.make_null_session(self.app) if opened is None else opened
 
     @property
@@ -268,11 +322,6 @@ class RequestContext(AppContext):
         """Functions at the end, by blueprint name (None: the application)."""
         return self.app.teardown_request_funcs
 
-    @property
-    def has_opened_session(self) -> bool:
-        """Whether the session was opened; reading `session` opens it."""
-        return "_session" in self.__dict__
-
     def push(self) -> None:
         """Make the request current, open a replaced session interface's session, match the URL."""
         self.arrive()
@@ -284,49 +333,81 @@ class RequestContext(AppContext):
     def arrive(self) -> None:
         """The part of `push` that makes the request current."""
         app = self.app
-        outer = _cv_current.get()
+        outer = _current()
         self.plan = plan = app._cell.plan or app.sealed
-        if outer is None or outer.app_ctx.app is not app:
-            if plan.makes_app_contexts:
-                # Somebody's own application context, below the request's.
-                self.implied = app.app_context()
-                self.implied.push()
-                self._enter(self.implied, self)
-            else:
-                self._enter(self, self)
-                if appcontext_pushed.receivers:
-                    self._tell_of_app_context()
+        if outer is not None and outer.app_ctx.app is app:
+            self._enter(outer.app_ctx, None)
+        elif plan.makes_app_contexts:
+            # Somebody's own application context, below the request's.
+            self.implied = app.app_context()
+            self.implied.push()
+            self._enter(self.implied, None)
         else:
-            self._enter(outer.app_ctx, self)
+            if self._token is None:
+                self._token = _make_current(self)  # `_enter`, where it has nothing to keep
+            else:
+                self._enter(None, None)
+            if heard.any and appcontext_pushed.receivers:
+                self._tell_of_app_context()
 
     def _tell_of_app_context(self) -> None:
         # By then the application is current, and the request not yet.
-        self.request_ctx = None
+        self._is_shown = False
         try:
             appcontext_pushed.send(self.app, _async_wrapper=self.app.ensure_sync)
         finally:
-            self.request_ctx = self
+            self._is_shown = True
 
     def match_request(self) -> None:
         """Find the rule for the request; what is raised is kept as `routing_exception`."""
         plan = self.plan or self.app.sealed
         request = self.request
-        if request.header("host") not in plan.hosts and not self._check_host(plan):
+        exchange = request._exchange
+        if exchange is None:
+            environ = request._environ
+            method = environ["REQUEST_METHOD"]
+            path = environ.get("PATH_INFO", "/")
+            host = environ.get("HTTP_HOST")
+            is_upgrade = "HTTP_UPGRADE" in environ
+            cookie = environ.get("HTTP_COOKIE")
+        else:
+            method, path, host, is_upgrade, cookie = exchange.line()
+        self.method = method
+        self.cookie = cookie
+        if host not in plan.hosts and not self._check_host(plan):
             return
-        if request.header("upgrade"):
+        # As sent, a path without variables is found at once.
+        by_method = plan.literal.get(path)
+        if by_method is None or is_upgrade or (target := by_method.get(method)) is None:
+            self._walk(plan, method, path, is_upgrade)
+            return
+        self.route = route = target.plan or plan.route_of(target)
+        self.is_processed = cookie is not None or route.is_processed
+        request.url_rule = target.rule
+        request.view_args = dict(target.defaults) if target.defaults else {}
+
+    def _walk(self, plan: Any, method: str, path: str, is_upgrade: bool) -> None:
+        """Match what is not among the paths without variables."""
+        request = self.request
+        if is_upgrade and request.header("upgrade"):
             self._ask_werkzeug(plan)
             return
-        method, path = request.line()
-        request.method = method
+        if request._exchange is None and not path.isascii():
+            path = _decode(path)
+        if path[:1] != "/" or path[:2] == "//":
+            path = "/" + path.lstrip("/") if path else ""
+        self.method = method = method.upper()
         found, detail = plan.match(method, path)
         if found.__class__ is Target:
-            self.route = found.plan or plan.route_of(found)
+            self.route = route = found.plan or plan.route_of(found)
+            self.is_processed = self.cookie is not None or route.is_processed
             request.url_rule = found.rule
             request.view_args = detail
         elif found is ASK:
             self._ask_werkzeug(plan)
         else:
-            self.route = plan.unmatched
+            self.route = route = plan.unmatched
+            self.is_processed = self.cookie is not None or route.is_processed
             request.routing_exception = plan.refusal(found, detail)
 
     def _check_host(self, plan: Any) -> bool:
@@ -334,6 +415,9 @@ class RequestContext(AppContext):
 
         Differs from Flask: a host that no URL can be made with is refused with 400.
         """
+        if plan.trusts_hosts and _is_usual_host(host := self.request.header("host")):
+            plan.remember_host(host)
+            return True
         if self.url_adapter is None:
             self.route = plan.unmatched
             return False
@@ -362,6 +446,7 @@ class RequestContext(AppContext):
     def renew(self) -> Any:
         """The plan as it is now: a hook may have registered something for this very request."""
         self.plan = plan = self.app.sealed
+        self.is_processed = True
         self.route = plan.route_of_rule(self.request.url_rule)
         return plan
 
@@ -373,7 +458,7 @@ class RequestContext(AppContext):
         """
         if exc is _sentinel:
             exc = sys.exc_info()[1]
-        if _cv_current.get() is not self:
+        if _current() is not self:
             if self.plan is None and exc is not None:
                 return  # it never came to be pushed, and `exc` says why
             self._refuse_pop()
@@ -381,27 +466,33 @@ class RequestContext(AppContext):
             self._leave()
             return
         app = self.app
-        request = self.request
         plan = self.plan
         if plan is not app._cell.plan:
             plan = self.renew()
-        owns_app_ctx = self.app_ctx is self
+        request = self.request
+        route = self.route
+        owns_app_ctx = self._app_face is None
         try:
-            if self.route is None or self.route.tears_down or request_tearing_down.receivers:
+            if route is None or route.tears_down or heard.any:
                 plan.teardown_request(self, exc)
-            if plan.closes_request or "files" in request.__dict__:
+            if plan.closes_request or request.has_files:
                 request.close()
         finally:
-            self.request_ctx = None
-            if "environ" in request.__dict__:
-                request.environ["werkzeug.request"] = None
+            if request._environ is not None:
+                request._environ["werkzeug.request"] = None
             try:
-                if owns_app_ctx and (plan.tears_down_app or appcontext_tearing_down.receivers):
+                if owns_app_ctx and (plan.tears_down_app or heard.any):
+                    self._is_shown = False
                     plan.teardown_app(self, exc)
             finally:
-                self._leave()
-                del self.request_ctx
-                if owns_app_ctx and appcontext_popped.receivers:
+                self._is_shown = True
+                # `_leave`, where nothing further is kept.
+                try:
+                    _reset_current(self._token)
+                except ValueError:
+                    self._set_back()
+                self._token = None
+                if heard.any and owns_app_ctx and appcontext_popped.receivers:
                     appcontext_popped.send(app, _async_wrapper=app.ensure_sync)
                 if self.implied is not None:
                     implied, self.implied = self.implied, None
@@ -411,7 +502,7 @@ class RequestContext(AppContext):
         """`pop` on the event loop."""
         if exc is _sentinel:
             exc = sys.exc_info()[1]
-        if _cv_current.get() is not self:
+        if _current() is not self:
             if self.plan is None and exc is not None:
                 return  # it never came to be pushed, and `exc` says why
             self._refuse_pop()
@@ -419,27 +510,33 @@ class RequestContext(AppContext):
             self._leave()
             return
         app = self.app
-        request = self.request
         plan = self.plan
         if plan is not app._cell.plan:
             plan = self.renew()
-        owns_app_ctx = self.app_ctx is self
+        request = self.request
+        route = self.route
+        owns_app_ctx = self._app_face is None
         try:
-            if self.route is None or self.route.tears_down or request_tearing_down.receivers:
+            if route is None or route.tears_down or heard.any:
                 await plan.teardown_request_async(self, exc)
-            if plan.closes_request or "files" in request.__dict__:
+            if plan.closes_request or request.has_files:
                 request.close()
         finally:
-            self.request_ctx = None
-            if "environ" in request.__dict__:
-                request.environ["werkzeug.request"] = None
+            if request._environ is not None:
+                request._environ["werkzeug.request"] = None
             try:
-                if owns_app_ctx and (plan.tears_down_app or appcontext_tearing_down.receivers):
+                if owns_app_ctx and (plan.tears_down_app or heard.any):
+                    self._is_shown = False
                     await plan.teardown_app_async(self, exc)
             finally:
-                self._leave()
-                del self.request_ctx
-                if owns_app_ctx and appcontext_popped.receivers:
+                self._is_shown = True
+                # `_leave`, where nothing further is kept.
+                try:
+                    _reset_current(self._token)
+                except ValueError:
+                    self._set_back()
+                self._token = None
+                if heard.any and owns_app_ctx and appcontext_popped.receivers:
                     appcontext_popped.send(app, _async_wrapper=app.ensure_sync)
                 if self.implied is not None:
                     implied, self.implied = self.implied, None
@@ -460,23 +557,39 @@ def _without_frames(error: HTTPException) -> HTTPException:
     return error.with_traceback(None)
 
 
-def request_context_of(self: Application, exchange: Any) -> RequestContext:
+def request_context_of(self: ft.Application, exchange: Any) -> RequestContext:
     """The context of a request that came through ASGI or RSGI, not pushed."""
     plan = self._cell.plan or self.sealed
     if plan.makes_contexts:
         made: RequestContext = self.request_context(exchange.environ(None))
         return made
     if plan.is_bare_request:
-        request = object.__new__(self.request_class)
+        request = _new(plan.request_class)
         request._exchange = exchange
+        request._environ = None
+        request.has_files = False
+        request.json_module = plan.json
     else:
         request = plan.request_of(exchange)
     return RequestContext(self, {}, request)
 
 
-def request_context(self: Application, environ: Environ) -> RequestContext:
+def request_context(self: ft.Application, environ: ft.Environ) -> RequestContext:
     """The context of the request that `environ` describes, not pushed."""
-    return RequestContext(self, environ)
+    plan = self._cell.plan
+    if plan is None or not plan.is_bare_request:
+        return RequestContext(self, environ)
+    # What both constructors do, without the calls.
+    ctx = _new(RequestContext)
+    ctx.app = self
+    ctx.request = request = _new(plan.request_class)
+    ctx.route = ctx._token = ctx._further = ctx._app_face = ctx.implied = None
+    request.json_module = plan.json
+    request._environ = environ
+    request._exchange = request.routing_exception = None
+    request.has_files = False
+    environ["werkzeug.request"] = request
+    return ctx
 
 
 def after_this_request(f: A) -> A:
@@ -490,7 +603,8 @@ def after_this_request(f: A) -> A:
             "after_this_request is about the request being handled, and none is being handled"
             " here. Call it in a view or hook, or use app.after_request for all requests."
         )
-    ctx._after_request_functions.append(f)
+    ctx._after_request_functions += (f,)
+    ctx.is_processed = True
     return f
 
 
@@ -522,4 +636,4 @@ def has_request_context() -> bool:
 
 def has_app_context() -> bool:
     """Whether an application is current, so that `current_app` and `g` may be used."""
-    return _cv_current.get() is not None
+    return _current() is not None

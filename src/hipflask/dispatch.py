@@ -20,16 +20,18 @@ from werkzeug.exceptions import HTTPException
 from werkzeug.wrappers import Response as ResponseBase
 
 from . import bridge
+from . import typing as ft
 from .ctx import AppContext, RequestContext
 from .errors import response_of
 from .globals import _cv_current
 from .signals import (
     appcontext_tearing_down,
+    heard,
     request_finished,
     request_started,
     request_tearing_down,
 )
-from .typing import Application
+from .wrappers import type_field
 
 _new = object.__new__
 
@@ -41,12 +43,12 @@ WATCH_AFTER_S = 0.05
 _READY = frozenset((str, bytes, dict, list))
 
 
-async def ring_asgi(self: Application, scope: Any, receive: Any, send: Any) -> None:
+async def ring_asgi(self: ft.Application, scope: Any, receive: Any, send: Any) -> None:
     """Answer an ASGI 3 server; this is `Flask.asgi`, for those that do not take the application."""
     await _asgi_app()(self, scope, receive, send)
 
 
-async def ring_rsgi(self: Application, scope: Any, protocol: Any) -> None:
+async def ring_rsgi(self: ft.Application, scope: Any, protocol: Any) -> None:
     """Answer an RSGI server, which is Granian; this is `Flask.__rsgi__`."""
     await _rsgi_app()(self, scope, protocol)
 
@@ -68,7 +70,7 @@ def _rsgi_app() -> Any:
     return rsgi_app
 
 
-async def serve(app: Application, exchange: Any) -> None:
+async def serve(app: ft.Application, exchange: Any) -> None:
     """Answer an exchange of ASGI or RSGI, send the response, and start the work after it."""
     try:
         await exchange.send(app, await answer(app, exchange))
@@ -120,7 +122,7 @@ class Watch:
 _local = threading.local()
 
 
-async def answer(app: Application, exchange: Any) -> Any:
+async def answer(app: ft.Application, exchange: Any) -> Any:
     """Answer an exchange of ASGI or RSGI; returns the response, with its context popped.
 
     Runs on the event loop, in a task of the request's own. The body is read here, within its
@@ -226,22 +228,24 @@ def respond(ctx: RequestContext) -> Any:
     app = ctx.app
     plan = ctx.plan
     route = ctx.route
-    if not app._got_first_request:
+    if not plan.is_used:
         # From now on registering raises; written past the notice that a change gives.
-        app.__dict__["_got_first_request"] = True
+        plan.is_used = app.__dict__["_got_first_request"] = True
     try:
-        if request_started.receivers:
+        if heard.any and request_started.receivers:
             request_started.send(app, _async_wrapper=app.ensure_sync)
         answer = plan.preprocess(ctx) if route.has_before else None
         if answer is None:
-            answer = plan.dispatch(ctx)
+            call = plan.dispatch
+            answer = call(ctx)
     except Exception as error:
         answer = plan.on_user_error(ctx, error)
         if error is ctx.request.routing_exception:
             # Its traceback leads to frames that lead back to the request that keeps it.
             error.__traceback__ = None
     try:
-        return plan.finish(ctx, answer)
+        finish = plan.finish
+        return finish(ctx, answer)
     finally:
         del answer  # may be the exception, whose traceback keeps this frame
 
@@ -251,22 +255,24 @@ async def respond_async(ctx: RequestContext) -> Any:
     app = ctx.app
     plan = ctx.plan
     route = ctx.route
-    if not app._got_first_request:
+    if not plan.is_used:
         # From now on registering raises; written past the notice that a change gives.
-        app.__dict__["_got_first_request"] = True
+        plan.is_used = app.__dict__["_got_first_request"] = True
     try:
-        if request_started.receivers:
+        if heard.any and request_started.receivers:
             await request_started.send_async(app, _sync_wrapper=app.ensure_async)
         answer = await plan.preprocess_async(ctx) if route.has_before else None
         if answer is None:
-            answer = await plan.dispatch_async(ctx)
+            call = plan.dispatch_async
+            answer = await call(ctx)
     except Exception as error:
         answer = await plan.on_user_error_async(ctx, error)
         if error is ctx.request.routing_exception:
             # Its traceback leads to frames that lead back to the request that keeps it.
             error.__traceback__ = None
     try:
-        return await plan.finish_async(ctx, answer)
+        finish = plan.finish_async
+        return await finish(ctx, answer)
     finally:
         del answer  # may be the exception, whose traceback keeps this frame
 
@@ -306,11 +312,13 @@ def dispatch(ctx: RequestContext) -> Any:
     if route.rule is not request.url_rule:
         # A hook sent the request elsewhere.
         route = ctx.plan.route_of_rule(request.url_rule)
-    if route.options and request.method == "OPTIONS":
+    if route.options and ctx.method == "OPTIONS":
         return ctx.app.make_default_options_response()
     if route.call is not None:
         return route.call(ctx)
-    return route.view(**request.view_args)
+    view = route.view
+    arguments = request.view_args
+    return view(**arguments) if arguments else view()
 
 
 async def dispatch_async(ctx: RequestContext) -> Any:
@@ -322,11 +330,13 @@ async def dispatch_async(ctx: RequestContext) -> Any:
     if route.rule is not request.url_rule:
         # A hook sent the request elsewhere.
         route = ctx.plan.route_of_rule(request.url_rule)
-    if route.options and request.method == "OPTIONS":
+    if route.options and ctx.method == "OPTIONS":
         return ctx.app.make_default_options_response()
     if route.call_async is not None:
         return await route.call_async(ctx)
-    return await route.view_async(**request.view_args)
+    view = route.view_async
+    arguments = request.view_args
+    return await (view(**arguments) if arguments else view())
 
 
 def finish(ctx: RequestContext, answer: Any, from_error_handler: bool = False) -> Any:
@@ -339,12 +349,16 @@ def finish(ctx: RequestContext, answer: Any, from_error_handler: bool = False) -
     plan = ctx.plan
     if plan is not app._cell.plan:
         plan = ctx.renew()
-    response = plan.make(ctx, answer)
+    if answer.__class__ is str and plan.makes_text:
+        response = _new(plan.bare)
+        response._ready_type = plan.text_type
+        response.response = [answer.encode()]
+    else:
+        response = plan.make(ctx, answer)
     try:
-        route = ctx.route or plan.unmatched
-        if route.after or ctx._after_request_functions or plan.processes or has_session(ctx):
+        if ctx.is_processed:
             response = plan.process(ctx, response)
-        if request_finished.receivers:
+        if heard.any and request_finished.receivers:
             request_finished.send(app, _async_wrapper=app.ensure_sync, response=response)
     except Exception:
         if not from_error_handler:
@@ -361,12 +375,16 @@ async def finish_async(ctx: RequestContext, answer: Any, from_error_handler: boo
     plan = ctx.plan
     if plan is not app._cell.plan:
         plan = ctx.renew()
-    response = plan.make(ctx, answer)
+    if answer.__class__ is str and plan.makes_text:
+        response = _new(plan.bare)
+        response._ready_type = plan.text_type
+        response.response = [answer.encode()]
+    else:
+        response = plan.make(ctx, answer)
     try:
-        route = ctx.route or plan.unmatched
-        if route.after or ctx._after_request_functions or plan.processes or has_session(ctx):
+        if ctx.is_processed:
             response = await plan.process_async(ctx, response)
-        if request_finished.receivers:
+        if heard.any and request_finished.receivers:
             await request_finished.send_async(
                 app, _sync_wrapper=app.ensure_async, response=response
             )
@@ -388,11 +406,10 @@ def has_session(ctx: RequestContext) -> bool:
     if ctx.has_opened_session:
         return True
     app = ctx.app
-    cookies = ctx.request.header("cookie")
-    if cookies is None or not app.config["SESSION_REFRESH_EACH_REQUEST"]:
+    if ctx.cookie is None or not app.config["SESSION_REFRESH_EACH_REQUEST"]:
         return False
     name: str = app.session_interface.get_cookie_name(app)
-    return name in cookies
+    return name in ctx.cookie
 
 
 def process(ctx: RequestContext, response: Any) -> Any:
@@ -437,13 +454,14 @@ def make(ctx: RequestContext, answer: Any) -> Any:
     kind = answer.__class__
     if plan.bare is not None and kind in _READY:
         response = _new(plan.bare)
+        response._ready_type = plan.text_type
         if kind is str:
             response.response = [answer.encode()]
         elif kind is bytes:
             response.response = [answer]
         elif plan.dumps_json:
             response.response = [app.json.dump_body(answer)]
-            response._own_type = app.json.mimetype
+            response._ready_type = type_field(app.json.mimetype)
         else:
             return app.json.response(answer)
         return response

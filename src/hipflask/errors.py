@@ -19,9 +19,9 @@ from werkzeug.exceptions import (
 )
 from werkzeug.routing import RequestRedirect, RoutingException
 
+from . import typing as ft
 from .ctx import RequestContext
 from .signals import got_request_exception
-from .typing import Application
 
 _new = object.__new__
 
@@ -168,7 +168,7 @@ async def on_error_async(ctx: RequestContext, error: Exception) -> Any:
     return await (ctx.plan or app.sealed).finish_async(ctx, answer, True)
 
 
-def raise_routing_exception(app: Application, request: Any) -> Any:
+def raise_routing_exception(app: ft.Application, request: Any) -> Any:
     """Raise what matching found, in debug mode explained where a redirect would lose a form."""
     error = request.routing_exception
     loses_body = (

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import os
 import typing as t
-from functools import cache
 from urllib.parse import quote
 
 import werkzeug.utils
@@ -20,14 +19,23 @@ from werkzeug.wrappers import Response as BaseResponse
 
 from .globals import _current_app, _current_request_context, _cv_app, _cv_request
 from .packages import get_root_path as get_root_path
+from .scaffold import _split_blueprint_path as _split_blueprint_path
 from .signals import message_flashed
-from .streaming import stream_with_context as stream_with_context
 
 if t.TYPE_CHECKING:
     from datetime import datetime
 
+    from .streaming import stream_with_context as stream_with_context
     from .typing import Application
     from .wrappers import Response
+
+
+def __getattr__(name: str) -> t.Any:
+    if name == "stream_with_context":
+        from .streaming import stream_with_context  # who streams nothing does not pay for it
+
+        return stream_with_context
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 
 # --- environment variables ---------------------------------------------------------------
@@ -259,16 +267,6 @@ def get_send_file_max_age(filename: str | None) -> int | None:
 
 # RFC 3986 section 3.5, "#" as browsers have it, and "%" for what was quoted before.
 _ANCHOR_SAFE = "/?:@!$&'()*+,;=%#"
-
-
-@cache
-def _split_blueprint_path(name: str) -> list[str]:
-    """Return a nested blueprint's name and its ancestors' names, innermost first."""
-    names = [name]
-    while "." in name:
-        name = name.rpartition(".")[0]
-        names.append(name)
-    return names
 
 
 def app_url_for(

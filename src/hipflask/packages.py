@@ -6,7 +6,6 @@ import os
 import sys
 import typing as t
 from importlib import import_module
-from pathlib import Path
 
 if t.TYPE_CHECKING:
     from importlib.machinery import ModuleSpec
@@ -20,6 +19,12 @@ def _find_spec(module_name: str) -> ModuleSpec | None:
         return find_spec(module_name)
     except (ImportError, ValueError):
         return None
+
+
+def _is_within(place: str, folder: str) -> bool:
+    """Whether a path is `folder` or lies below it. (Importing pathlib to ask takes 2 ms.)"""
+    place, folder = os.path.normcase(place), os.path.normcase(folder)
+    return place == folder or place.startswith(os.path.join(folder, ""))
 
 
 def get_root_path(import_name: str) -> str:
@@ -63,8 +68,8 @@ def _find_package_path(import_name: str) -> str:
     places = list(portions)
     inner = _find_spec(import_name)
     if inner is not None and inner.submodule_search_locations:
-        home = Path(next(iter(inner.submodule_search_locations)))
-        places = [place for place in places if home.is_relative_to(place)] or places
+        home = next(iter(inner.submodule_search_locations))
+        places = [place for place in places if _is_within(home, place)] or places
     return os.path.dirname(places[0])
 
 
@@ -75,16 +80,16 @@ def find_package(import_name: str) -> tuple[str | None, str]:
     archives and the `site-packages` folders of Unix, Windows and the user count.
     """
     place = os.path.abspath(_find_package_path(import_name))
-    here = Path(place)
-    if here.is_relative_to(os.path.abspath(sys.prefix)):
+    if _is_within(place, os.path.abspath(sys.prefix)):
         return sys.prefix, place
-    if here.name.lower() != "site-packages":
+    parent, name = os.path.split(place)
+    if name.lower() != "site-packages":
         return None, place
     # PREFIX/Lib/site-packages on Windows, PREFIX/lib/pythonX.Y/site-packages elsewhere.
-    for folder in (here.parent, here.parent.parent):
-        if folder.name.lower() == "lib":
-            return str(folder.parent), place
-    return str(here.parent), place
+    for folder in (parent, os.path.dirname(parent)):
+        if os.path.basename(folder).lower() == "lib":
+            return os.path.dirname(folder), place
+    return parent, place
 
 
 def find_instance_path(import_name: str, name: str | None = None) -> str:

@@ -34,7 +34,7 @@ _ANSWERS = frozenset(
         "bool", "bytes", "dict", "float", "int", "list", "object", "str", "tuple",
     )
 )  # fmt: skip
-_NAME = re.compile(r"[A-Za-z_][\w.]*")
+_NAME = r"[A-Za-z_][\w.]*"
 _MODULES = ("builtins", "typing", "collections.abc", "types")
 _LEFT_ALONE = frozenset(("Any", "object"))
 
@@ -119,7 +119,7 @@ def _is_answer(annotation: Any, function: Any) -> bool:
         return annotation.__name__ in _ANSWERS and _is_foreign(annotation)
     text = annotation if isinstance(annotation, str) else str(annotation)
     scope = getattr(function, "__globals__", {})
-    return all(_is_answer_name(name.rpartition(".")[2], scope) for name in _NAME.findall(text))
+    return all(_is_answer_name(name.rpartition(".")[2], scope) for name in re.findall(_NAME, text))
 
 
 def _is_answer_name(name: str, scope: Mapping[str, Any]) -> bool:

@@ -14,13 +14,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 
 from werkzeug.routing import BaseConverter, IntegerConverter, Map, Rule
 
 from .live import Cell
 
 Convert = Callable[[str], Any]
+_Match = Callable[[str], Any]
 
 ASK: Final = "ask"
 NOT_FOUND: Final = "not found"
@@ -75,6 +76,8 @@ class Target:
         digits) is a refusal too, not a server error.
         """
         arguments: dict[str, Any] = {}
+        if not values and not self.defaults:
+            return arguments
         try:
             for name, convert, value in zip(self.names, self.converts, values):  # noqa: B905 (a name may stand twice)
                 arguments[name] = value if convert is None else convert(value)
@@ -85,37 +88,26 @@ class Target:
         return arguments
 
 
-class Outcome(NamedTuple):
-    """What a path and method lead to.
-
-    `found` is a `Target`, or one of `NOT_FOUND`, `NOT_ALLOWED` (`detail` is then the set of
-    methods that would have been) and `ASK`. For a target `detail` is the view's arguments.
-    """
-
-    found: Any
-    detail: Any
-
-
-_ASK = Outcome(ASK, None)
-_NOT_FOUND = Outcome(NOT_FOUND, None)
-
-
-class _Dynamic(NamedTuple):
-    kind: int
-    match: Callable[[str], re.Match[str] | None]
-    takes_rest: bool
-    may_end_in_slash: bool
-    node: _Node
+# What a path and method lead to, `(found, detail)`: a `Target` with the view's arguments, or
+# `NOT_ALLOWED` with the set of methods that would have been, or one of these two.
+_ASK = (ASK, None)
+_NOT_FOUND = (NOT_FOUND, None)
 
 
 class _Node:
     """One segment deep in the tree: literal children, variable children, rules that end here."""
 
-    __slots__ = ("dynamic", "literal", "slash", "targets")
+    __slots__ = ("by_method", "dynamic", "first", "literal", "slash", "targets")
 
     def __init__(self) -> None:
         self.literal: dict[str, _Node] = {}
-        self.dynamic: tuple[_Dynamic, ...] = ()
+        #: The first of the variable children, if it is text or digits: (whether digits, child).
+        self.first: tuple[bool, _Node] | None = None
+        #: `targets` by method; empty where one of them is not to be taken at sight.
+        self.by_method: dict[str, Target] = {}
+        #: How a segment is tested, by what; whether that takes the rest of the path, which may
+        #: end in a slash; where it leads.
+        self.dynamic: tuple[tuple[int, _Match, bool, bool, _Node], ...] = ()
         self.targets: tuple[Target, ...] = ()
         self.slash: _Node | None = None
 
@@ -127,29 +119,47 @@ class _AskWerkzeug(Exception):
 class Matcher:
     """The compiled map. Immutable, so any thread may match with it."""
 
-    __slots__ = ("_literal", "_merge_slashes", "_root")
+    __slots__ = ("_merge_slashes", "_root", "literal")
 
     def __init__(self, root: _Node, literal: dict[str, dict[str, Target]], merge: bool) -> None:
         self._root = root
-        self._literal = literal
+        #: Rules by path and method, for paths that are sent as they are: in ASCII, with one
+        #: slash at the start. A request is looked up here before its path is decoded.
+        self.literal = literal
         self._merge_slashes = merge
 
     def match(self, method: str, path: str) -> tuple[Any, Any]:
         """Find the rule for `path` (decoded, with its leading slash) and `method` (upper case).
 
-        Returns an `Outcome`. Precedence is Werkzeug's: a literal segment before a variable
+        Returns (found, detail). Precedence is Werkzeug's: a literal segment before a variable
         one, then by weight. Linear in the number of segments as long as no two rules share
         a prefix of variables.
         """
-        by_method = self._literal.get(path)
+        by_method = self.literal.get(path)
         target: Target | None
         if by_method is not None:
             target = by_method.get(method)
             if target is not None:
                 # A fresh dict: hooks may change request.view_args.
                 return target, dict(target.defaults) if target.defaults else {}
-        allowed: set[str] = set()
         values: list[str] = []
+        # The way that `_walk` tries first, which is nearly always the right one.
+        node: _Node | None = self._root if path else None
+        for part in path[1:].split("/"):
+            if node is None:
+                break
+            child = node.literal.get(part)
+            first = node.first
+            if child is None and part and first and (not first[0] or part.isdecimal()):
+                values.append(part)
+                child = first[1]
+            node = child
+        if node is not None and (target := node.by_method.get(method)) is not None:
+            arguments = target.arguments(values)
+            if arguments is not None:
+                return target, arguments
+        allowed: set[str] = set()
+        values = []
         try:
             target = _walk(self._root, path.split("/"), 1, method, values, allowed)
         except _AskWerkzeug:
@@ -163,7 +173,7 @@ class Matcher:
         elif self._merge_slashes and "//" in path:
             return _ASK
         if allowed:
-            return Outcome(NOT_ALLOWED, allowed)
+            return NOT_ALLOWED, allowed
         return _NOT_FOUND
 
 
@@ -205,7 +215,7 @@ def _compile_state(state: Any, websocket: bool) -> _Node:
     node.literal = {text: _compile_state(child, websocket) for text, child in state.static.items()}
     node.slash = node.literal.get("")
     node.dynamic = tuple(
-        _Dynamic(
+        (
             _kind_of(part),
             re.compile(part.content).match,
             part.final,
@@ -214,9 +224,15 @@ def _compile_state(state: Any, websocket: bool) -> _Node:
         )
         for part, child in state.dynamic
     )
+    if node.dynamic and (kind := node.dynamic[0][0]) != _REGEX:
+        node.first = kind == _DIGITS, node.dynamic[0][4]
     node.targets = tuple(
         Target(rule, websocket) for rule in state.rules if rule.websocket or not websocket
     )
+    if not any(target.ask or target.methods is None for target in node.targets):
+        for target in node.targets:
+            for method in target.methods or ():
+                node.by_method.setdefault(method, target)
     return node
 
 
@@ -238,7 +254,7 @@ def _collect_literal(node: _Node, path: str, found: dict[str, dict[str, Target]]
             break
         for method in target.methods:
             by_method.setdefault(method, target)
-    if by_method:
+    if by_method and path.isascii() and path[:1] == "/" and path[:2] != "//":
         found[path] = by_method
     for text, child in node.literal.items():
         _collect_literal(child, f"{path}/{text}", found)

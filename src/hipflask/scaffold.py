@@ -21,28 +21,41 @@ if TYPE_CHECKING:
     from click import Group
     from jinja2 import BaseLoader
 
+    _HandlersByCode = dict[int | None, dict[type[Exception], ft.ErrorHandlerCallable]]
+
 F = TypeVar("F", bound=Callable[..., Any])
-T_after_request = TypeVar("T_after_request", bound=ft.AfterRequestCallable[Any])
-T_before_request = TypeVar("T_before_request", bound=ft.BeforeRequestCallable)
-T_error_handler = TypeVar("T_error_handler", bound=ft.ErrorHandlerCallable)
-T_teardown = TypeVar("T_teardown", bound=ft.TeardownCallable)
+# Bounds are texts, so that what they name is not made until somebody asks.
+T_after_request = TypeVar("T_after_request", bound="ft.AfterRequestCallable[Any]")
+T_before_request = TypeVar("T_before_request", bound="ft.BeforeRequestCallable")
+T_error_handler = TypeVar("T_error_handler", bound="ft.ErrorHandlerCallable")
+T_teardown = TypeVar("T_teardown", bound="ft.TeardownCallable")
 T_template_context_processor = TypeVar(
-    "T_template_context_processor", bound=ft.TemplateContextProcessorCallable
+    "T_template_context_processor", bound="ft.TemplateContextProcessorCallable"
 )
-T_url_defaults = TypeVar("T_url_defaults", bound=ft.URLDefaultCallable)
+T_template_filter = TypeVar("T_template_filter", bound="ft.TemplateFilterCallable")
+T_template_global = TypeVar("T_template_global", bound="ft.TemplateGlobalCallable")
+T_template_test = TypeVar("T_template_test", bound="ft.TemplateTestCallable")
+T_url_defaults = TypeVar("T_url_defaults", bound="ft.URLDefaultCallable")
 T_url_value_preprocessor = TypeVar(
-    "T_url_value_preprocessor", bound=ft.URLValuePreprocessorCallable
+    "T_url_value_preprocessor", bound="ft.URLValuePreprocessorCallable"
 )
-T_route = TypeVar("T_route", bound=ft.RouteCallable)
+T_route = TypeVar("T_route", bound="ft.RouteCallable")
 
 # "Not given", where None has a meaning of its own.
 _sentinel: Any = object()
 
 
-_HandlersByCode = dict[int | None, dict[type[Exception], ft.ErrorHandlerCallable]]
-
 # The access of rules that are open unless somebody declares otherwise: static files.
 OPEN: Any = "open"
+
+
+def _split_blueprint_path(name: str) -> list[str]:
+    """A blueprint's dotted name and those of the blueprints around it, inmost first."""
+    names = [name]
+    while "." in name:
+        name = name.rpartition(".")[0]
+        names.append(name)
+    return names
 
 
 def _live_list(cell: Cell, items: Any) -> Any:
@@ -104,6 +117,16 @@ def declared_access(app: Any, rule: Any, endpoint: Any) -> Iterator[tuple[Any, s
             yield access, f"the blueprint {name!r}"
     if app.access is not None:
         yield app.access, "the application"
+
+
+def adder(add: Callable[..., None], name: str | None) -> Callable[[Any], Any]:
+    """The decorator that hands a function to `add` and returns it."""
+
+    def register(function: Any) -> Any:
+        add(function, name=name)
+        return function
+
+    return register
 
 
 def leave_open(url_map: Any, endpoint: str) -> None:

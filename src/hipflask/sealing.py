@@ -18,13 +18,13 @@ from werkzeug.exceptions import HTTPException, MethodNotAllowed, NotFound
 from werkzeug.routing import Rule
 
 from . import dispatch, errors
+from . import typing as ft
 from .bridge import is_async, sync_to_async
 from .live import Cell
 from .routing import NOT_ALLOWED, AskingMatcher, LiveMap, Matcher, Target, compile_map
 from .scaffold import declared_access
 from .sessions import SecureCookieSessionInterface
-from .typing import Application
-from .wrappers import Request, Response
+from .wrappers import Request, Response, _content_type, type_field
 
 # Hosts remembered as well-formed (and trusted); past this number each one is checked anew.
 HOSTS_KEPT = 256
@@ -52,8 +52,8 @@ class Route:
 
     __slots__ = (
         "after", "after_async", "before", "before_async", "call", "call_async", "has_before",
-        "is_sync", "options", "preprocess", "problem", "rule", "streams", "tears_down", "view",
-        "view_async",
+        "is_processed", "is_sync", "options", "preprocess", "problem", "rule", "streams",
+        "tears_down", "view", "view_async",
     )  # fmt: skip
 
     rule: Rule | None
@@ -69,6 +69,8 @@ class Route:
     has_before: bool
     #: Functions after the view: the innermost blueprint's first, each list reversed.
     after: tuple[Callable[..., Any], ...]
+    #: Whether each response is gone through before it is sent.
+    is_processed: bool
     #: Whether `do_teardown_request` has anything to do.
     tears_down: bool
     #: The same to be awaited; neighbours that are plain functions share a call of the pool.
@@ -88,7 +90,7 @@ class Plan:
     """The sealed application. Shared by all threads; only lazily made routes are added to it."""
 
     def __init__(
-        self, app: Application, steps: Mapping[str, Any], bound: Mapping[int, Any]
+        self, app: ft.Application, steps: Mapping[str, Any], bound: Mapping[int, Any]
     ) -> None:
         own = {name for name, step in steps.items() if _is_replaced(app, name, step)}
         self._app_data = (
@@ -98,7 +100,14 @@ class Plan:
         self._own = own
         #: What was made of the typed views, by the identity of their rules.
         self.bound = bound
-        self.match = self._matcher(app).match
+        matcher = self._matcher(app)
+        self.match = matcher.match
+        #: The rules of paths without variables, by path as sent and by method.
+        self.literal = matcher.literal
+        #: Whether each well-formed host is good.
+        self.trusts_hosts = not self._asks and (
+            app.config["TRUSTED_HOSTS"] is None and app.request_class.trusted_hosts is None
+        )
         #: Hosts that passed; empty while each request is Werkzeug's to match.
         self.hosts: set[str | None] = set()
         # By identity, as Werkzeug's rules have no hash; a route keeps its rule alive.
@@ -108,7 +117,7 @@ class Plan:
             setattr(self, ours.__name__, self._step(app, name, ours))
             if ours_async is not None:
                 setattr(self, ours_async.__name__, self._step_async(app, name, ours_async))
-        self.processes = "process_response" in own
+        self._processes = "process_response" in own
         self.makes_app_contexts = "app_context" in own
         self.closes_request = app.request_class.close is not Request.close
         #: Whether contexts or requests are made by code that wants a WSGI environ.
@@ -119,7 +128,8 @@ class Plan:
         self.has_chain = "wsgi_app" in own or (
             "__call__" in own and getattr(call, "_bell", None) is call
         )
-        self._request_class = app.request_class
+        self.request_class = app.request_class
+        self.json = app.json
         self.is_bare_request = (
             app.request_class.__init__ is Request.__init__
             and app.request_class.__new__ is object.__new__
@@ -131,14 +141,20 @@ class Plan:
         self.opens_session = not _is_own_interface(app.session_interface)
         #: The class whose instances dispatch may make without calling its constructor.
         self.bare = app.response_class if _is_bare(app.response_class) else None
+        #: Whether text becomes one right where it is (`dispatch.finish`).
+        self.makes_text = self.bare is not None and "make_response" not in own
+        #: The Content-Type of its text.
+        self.text_type = type_field(_content_type(app.response_class.default_mimetype or ""))
         #: Whether the JSON provider gives the body of a dict or list without a response.
         plainly = getattr(app.json, "answers_plainly", None)
         self.dumps_json = plainly is not None and plainly()
         self.unmatched = self._make_route(None, None)
+        #: Whether a request was handled with it.
+        self.is_used = False
         #: The same for WebSockets, made for the first of them: see `websockets.py`.
         self.sockets: Any = None
 
-    def _matcher(self, app: Application) -> Matcher:
+    def _matcher(self, app: ft.Application) -> Matcher:
         url_map = app.url_map
         self._asks = (
             app.subdomain_matching
@@ -148,7 +164,7 @@ class Plan:
         )
         return AskingMatcher() if self._asks else compile_map(url_map)
 
-    def _step(self, app: Application, name: str, ours: Callable[..., Any]) -> Callable[..., Any]:
+    def _step(self, app: ft.Application, name: str, ours: Callable[..., Any]) -> Callable[..., Any]:
         """Our function, or one of the same arguments that calls the method replaced by name."""
         if name not in self._own:
             return ours
@@ -156,13 +172,13 @@ class Plan:
             return _guarding(self._replaced(app, name))
         return self._replaced(app, name)
 
-    def _replaced(self, app: Application, name: str) -> Callable[..., Any]:
+    def _replaced(self, app: ft.Application, name: str) -> Callable[..., Any]:
         if _takes_ctx(getattr(app, name)):
             return lambda ctx, *args: getattr(ctx.app, name)(ctx, *args)
         return lambda ctx, *args: getattr(ctx.app, name)(*args)
 
     def _step_async(
-        self, app: Application, name: str, ours: Callable[..., Any]
+        self, app: ft.Application, name: str, ours: Callable[..., Any]
     ) -> Callable[..., Any]:
         """The same to be awaited; a plain method that was put there runs in the pool."""
         if name not in self._own:
@@ -180,10 +196,10 @@ class Plan:
     def request_of(self, exchange: Any) -> Request:
         """The request of an exchange of ASGI or RSGI."""
         if not self.is_bare_request:
-            made: Request = self._request_class(exchange.environ(None))
+            made: Request = self.request_class(exchange.environ(None))
             made._exchange = exchange
             return made
-        request: Request = object.__new__(self._request_class)
+        request: Request = object.__new__(self.request_class)
         request._exchange = exchange
         return request
 
@@ -227,6 +243,7 @@ class Plan:
             route.preprocess or route.before or "preprocess_request" in self._own
         )
         route.after = tuple(map(ensure_sync, afters))
+        route.is_processed = bool(afters) or self._processes or self.opens_session
         route.after_async = _awaitable(afters, _through_all)
         bound = self.bound.get(id(rule))
         route.call = route.call_async = route.problem = None
@@ -358,7 +375,7 @@ def _refuse_bare_call(ctx: Any, error: TypeError) -> None:
 _OUR_CALLS = (dispatch.dispatch.__code__, dispatch.dispatch_async.__code__)
 
 
-def _is_replaced(app: Application, name: str, step: Any) -> bool:
+def _is_replaced(app: ft.Application, name: str, step: Any) -> bool:
     return name in app.__dict__ or getattr(type(app), name) is not step
 
 
@@ -374,7 +391,7 @@ def _takes_ctx(method: Callable[..., Any]) -> bool:
 _sealing = threading.RLock()
 
 
-def seal(app: Application, cell: Cell, steps: Mapping[str, Any]) -> Plan:
+def seal(app: ft.Application, cell: Cell, steps: Mapping[str, Any]) -> Plan:
     """Make the application's plan; kept in `cell` unless something changed meanwhile."""
     # One thread at a time: while routes are added, no other may answer without them.
     with _sealing:
@@ -393,7 +410,7 @@ def seal(app: Application, cell: Cell, steps: Mapping[str, Any]) -> Plan:
         return plan
 
 
-def _bind_views(app: Application) -> dict[int, Any]:
+def _bind_views(app: ft.Application) -> dict[int, Any]:
     """What the application's typed views become, by the identity of their rules.
 
     Done here and not at a view's first request, so that what is wrong with one shows at start.
@@ -419,6 +436,7 @@ def _is_own_interface(interface: Any) -> bool:
 def _is_bare(cls: Any) -> bool:
     return (
         issubclass(cls, Response)
+        and cls._sends_plainly
         and cls.__init__ is _RESPONSE.__init__
         and cls.__new__ is _RESPONSE.__new__
         and cls.set_data is _RESPONSE.set_data

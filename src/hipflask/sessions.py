@@ -14,17 +14,23 @@ from functools import cache
 
 from werkzeug.datastructures import CallbackDict
 
-from .json.tag import TaggedJSONSerializer
-from .live import LiveType
+from .live import LiveType, empty_all
 
 if t.TYPE_CHECKING:
     from itsdangerous import Signer, URLSafeTimedSerializer
 
     from .app import Flask
+    from .json.tag import TaggedJSONSerializer
+    from .sessioncookie import SessionCookie
     from .wrappers import Request, Response
+
+    # Made when first asked for; inside this module ask `_shared_serializer()`.
+    session_json_serializer: TaggedJSONSerializer
 
 
 def __getattr__(name: str) -> t.Any:
+    if name == "session_json_serializer":
+        return _shared_serializer()
     if name in ("BadSignature", "URLSafeTimedSerializer"):  # costly: only sessions need it
         import itsdangerous
 
@@ -65,13 +71,29 @@ def _note_change(session: SecureCookieSession) -> None:
     session.modified = True
 
 
+_fill = dict.__init__
+_set_item = dict.__setitem__
+
+
 class SecureCookieSession(CallbackDict[str, t.Any], SessionMixin):
     """The session kept in the signed cookie. Setting or deleting an item marks it modified."""
 
     modified = False
+    on_update = staticmethod(_note_change)
+
+    # Both as inherited, in a fifth of the instructions: a view makes one and sets an item or two.
 
     def __init__(self, initial: Mapping[str, t.Any] | None = None) -> None:
-        super().__init__(initial, _note_change)
+        if initial is not None:
+            _fill(self, initial)
+
+    def __setitem__(self, key: str, value: t.Any) -> None:
+        _set_item(self, key, value)
+        on_update = self.on_update
+        if on_update is _note_change:
+            self.modified = True
+        elif on_update is not None:
+            on_update(self)
 
 
 class NullSession(SecureCookieSession):
@@ -174,7 +196,21 @@ class SessionInterface(metaclass=LiveType):
         raise NotImplementedError
 
 
-session_json_serializer = TaggedJSONSerializer()
+@cache
+def _shared_serializer() -> TaggedJSONSerializer:
+    from .json.tag import TaggedJSONSerializer  # only sessions need it
+
+    return TaggedJSONSerializer()
+
+
+class _SharedSerializer:
+    """Stands on the class for the serializer that interfaces share, until it is asked for."""
+
+    def __get__(self, instance: object, owner: type) -> TaggedJSONSerializer:
+        serializer = _shared_serializer()
+        # Past `LiveType`: this is no change that a plan would have to be made anew for.
+        type.__setattr__(SecureCookieSessionInterface, "serializer", serializer)
+        return serializer
 
 
 def _sha1_if_called(string: bytes = b"") -> t.Any:
@@ -201,7 +237,7 @@ class SecureCookieSessionInterface(SessionInterface):
     key_derivation = "hmac"
     """ItsDangerous' name for how key and salt are mixed."""
 
-    serializer = session_json_serializer
+    serializer: t.Any = _SharedSerializer()
     """Turns the session into text and back: anything with `dumps` and `loads`."""
 
     session_class = SecureCookieSession
@@ -241,6 +277,11 @@ class SecureCookieSessionInterface(SessionInterface):
         A cookie that is absent, forged, or older than `app.permanent_session_lifetime` gives
         an empty session.
         """
+        kept = self._kept_cookie(app)
+        if kept is not None:
+            session = kept.open(request)
+            if session is not None:
+                return session
         signing = self.get_signing_serializer(app)
         if signing is None:
             return None
@@ -262,6 +303,9 @@ class SecureCookieSessionInterface(SessionInterface):
         It did if the session was read, or if the cookie is sent: a shared cache must not
         hand one visitor's answer, or cookie, to another.
         """
+        kept = self._kept_cookie(app)
+        if kept is not None and kept.save(session, response):
+            return
         emptied = not session and session.modified
         sent = bool(session) and self.should_set_cookie(app, session)
         if session.accessed or emptied or sent:
@@ -282,6 +326,27 @@ class SecureCookieSessionInterface(SessionInterface):
                 **self._cookie_scope(app),
             )
 
+    def _kept_cookie(self, app: Flask) -> SessionCookie | None:
+        """Return what does the work of the methods here; None where one was overridden."""
+        if self.__class__ is not SecureCookieSessionInterface:
+            return None
+        kept: SessionCookie | None = app.__dict__.get("_session_cookie")
+        if kept is None or kept.epoch != app._cell.epoch or kept.interface is not self:
+            from .sessioncookie import SessionCookie  # only sessions need it
+
+            kept = app.__dict__["_session_cookie"] = SessionCookie(self, app)
+        return kept if kept.is_plain and not kept.former else None
+
+    def __setattr__(self, name: str, value: t.Any) -> None:
+        super().__setattr__(name, value)
+        if self.__class__ is SecureCookieSessionInterface:
+            empty_all()  # as where an attribute of the class is set
+
+    def __delattr__(self, name: str) -> None:
+        super().__delattr__(name)
+        if self.__class__ is SecureCookieSessionInterface:
+            empty_all()
+
     def _cookie_scope(self, app: Flask) -> dict[str, t.Any]:
         # A browser deletes only the cookie whose scope is named again.
         return {
@@ -292,6 +357,16 @@ class SecureCookieSessionInterface(SessionInterface):
             "samesite": self.get_cookie_samesite(app),
             "partitioned": self.get_cookie_partitioned(app),
         }
+
+
+def _members() -> dict[str, t.Any]:
+    """Return what the interface's classes hold, but for what is put there when first needed."""
+    held = {**vars(SessionInterface), **vars(SecureCookieSessionInterface)}
+    return {name: value for name, value in held.items() if name not in ("serializer", "_original")}
+
+
+# As they come; past `LiveType`, which would take it for a change.
+type.__setattr__(SecureCookieSessionInterface, "_original", _members())
 
 
 def _make_signing_serializer(recipe: _Recipe, keep: bool = True) -> URLSafeTimedSerializer:

@@ -1,12 +1,42 @@
 """The ten signals an application sends, in Blinker's words.
 
-A signal with no receiver costs its sender one truth test: every sender in this package
-asks `signal.receivers` before it sends.
+Signals without a receiver cost their senders one truth test: the request's path asks
+`heard.any` first, and then the signal's own `receivers`.
 """
 
-from blinker import Namespace
+from __future__ import annotations
 
-_signals = Namespace()
+from typing import Any
+
+from blinker import NamedSignal, Namespace
+
+from .live import LiveDict
+
+
+class Heard:
+    """Whether any of the signals has a receiver. What each signal's receivers call a cell."""
+
+    __slots__ = ("any",)
+
+    def __init__(self) -> None:
+        self.any = False
+
+    def empty(self) -> None:
+        """A receiver came or went."""
+        self.any = any(signal.receivers for signal in _signals.values())
+
+
+class _Signals(Namespace):
+    def signal(self, name: str, doc: str | None = None) -> NamedSignal:
+        """The signal of that name, made at first use."""
+        made = super().signal(name, doc)
+        cell: Any = heard
+        made.receivers = LiveDict.of(cell, made.receivers)
+        return made
+
+
+heard = Heard()
+_signals = _Signals()
 
 appcontext_pushed = _signals.signal("appcontext-pushed")
 appcontext_popped = _signals.signal("appcontext-popped")

@@ -10,7 +10,6 @@ from functools import update_wrapper
 
 from werkzeug.exceptions import ClientDisconnected, LengthRequired
 
-from .bridge import async_to_sync
 from .globals import _cv_app, _cv_current, _cv_request
 
 
@@ -80,57 +79,6 @@ class _ContextStream(t.Iterator[t.Any]):
             raise
         finally:
             space.run(_tear_down, self._frame, error)
-
-
-class AsyncBody:
-    """A body made by an async iterator: `async for` on the loop, `for` in a plain thread.
-
-    Pieces are bytes; text is encoded. Plain iteration runs each step on the thread's own
-    loop, which is how a WSGI server gets it.
-    """
-
-    #: Called when the body is closed.
-    closing: t.Any = ()
-
-    def __init__(self, source: t.Any) -> None:
-        self._source = source
-        self._steps: t.Any = None
-
-    def __aiter__(self) -> AsyncBody:
-        if self._steps is None:
-            self._steps = aiter(self._source)
-        return self
-
-    async def __anext__(self) -> bytes:
-        piece = await anext(self._steps)
-        return piece.encode() if isinstance(piece, str) else bytes(piece)
-
-    async def aclose(self) -> None:
-        """Close the iterator, then call what was to be called at the end."""
-        closing, self.closing = self.closing, ()
-        try:
-            close = getattr(self._source, "aclose", None)
-            if close is not None:
-                await close()
-        finally:
-            for function in closing:
-                function()
-
-    def __iter__(self) -> t.Iterator[bytes]:
-        self.__aiter__()
-        step = async_to_sync(self._step)
-        while (piece := step()) is not None:
-            yield piece
-
-    async def _step(self) -> bytes | None:
-        try:
-            return await self.__anext__()
-        except StopAsyncIteration:
-            return None
-
-    def close(self) -> None:
-        """`aclose` in a plain thread; a WSGI server's call."""
-        async_to_sync(self.aclose)()
 
 
 class _AsyncContextStream:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import typing as t
 
 from .globals import _current_app, _cv_app, _cv_request, g, request, session
-from .helpers import get_flashed_messages, stream_with_context
+from .helpers import get_flashed_messages
 from .signals import before_render_template, template_rendered
 
 if t.TYPE_CHECKING:
@@ -97,7 +97,11 @@ def _stream(app: Application, template: Template, context: dict[str, t.Any]) -> 
         yield from template.generate(context)
         _announce(template_rendered, app, template, context)
 
-    return pieces() if _cv_request.get(None) is None else stream_with_context(pieces())
+    if _cv_request.get(None) is None:
+        return pieces()
+    from .streaming import stream_with_context  # as in `helpers`
+
+    return stream_with_context(pieces())
 
 
 # --- the context of every template -------------------------------------------------------

@@ -441,6 +441,8 @@ class WebSocketContext(RequestContext):
         plan = self.plan
         sockets = _sockets(self.app, plan)
         request = self.request
+        self.method = "GET"
+        self.cookie = request.header("cookie")
         self.route = sockets.unmatched
         if request.header("host") not in plan.hosts and not self._check_host(plan):
             self.route = sockets.unmatched

@@ -9,8 +9,9 @@ and content type, and a `Headers` object exists only once somebody looks at it.
 from __future__ import annotations
 
 import re
+import string
 from collections.abc import Callable, Iterable
-from typing import Any, Generic, TypeVar, overload
+from typing import Any
 from urllib.parse import parse_qsl
 
 from werkzeug.datastructures import Authorization, EnvironHeaders, Headers
@@ -23,11 +24,11 @@ from werkzeug.wrappers import Response as ResponseBase
 from werkzeug.wsgi import ClosingIterator, get_input_stream
 
 from . import json
+from . import typing as ft
+from .bridge import AsyncBody
 from .globals import _cv_app
-from .streaming import AsyncBody
-from .typing import Environ, StartResponse, WSGIBody
-
-V = TypeVar("V")
+from .parts import lazy, limit, looked_at
+from .scaffold import _split_blueprint_path
 
 # A form up to this size is kept as received, so that `get_data` can still answer after
 # `form` was read; a signature over the bytes can be checked at any time.
@@ -35,37 +36,6 @@ KEPT_FORM_BYTES = 1024 * 1024
 
 # Characters of an HTTP date, in the longest of its forms and then some.
 LONGEST_DATE = 64
-
-
-class lazy(Generic[V]):
-    """A part made at first use and kept on the instance, where it may also be set."""
-
-    def __init__(self, make: Callable[[Any], V]) -> None:
-        self._make = make
-        self.__doc__ = make.__doc__
-
-    def __set_name__(self, owner: type, name: str) -> None:
-        self._name = name
-
-    @overload
-    def __get__(self, instance: None, owner: type) -> lazy[V]: ...
-    @overload
-    def __get__(self, instance: object, owner: type) -> V: ...
-    def __get__(self, instance: object | None, owner: type) -> lazy[V] | V:
-        if instance is None:
-            return self
-        value = self._make(instance)
-        instance.__dict__[self._name] = value
-        return value
-
-
-def _split_blueprint_path(name: str) -> list[str]:
-    """A blueprint's dotted name and those of the blueprints around it, inmost first."""
-    names = [name]
-    while "." in name:
-        name = name.rpartition(".")[0]
-        names.append(name)
-    return names
 
 
 def _decode(text: str) -> str:
@@ -78,23 +48,6 @@ def _date(text: str | None) -> Any:
     return None if text is None or len(text) > LONGEST_DATE else parse_date(text)
 
 
-def _limit(key: str, fallback: int | None) -> Any:
-    """A limit that is the request's own if set there, else the application's `key`."""
-    slot = "_" + key.lower()
-
-    def read(self: Request) -> int | None:
-        own: int | None = getattr(self, slot)
-        if own is not None:
-            return own
-        ctx = _cv_app.get(None)
-        return fallback if ctx is None else ctx.app.config[key]
-
-    def write(self: Request, value: int | None) -> None:
-        setattr(self, slot, value)
-
-    return property(read, write, doc=f"Limit of this request; `{key}` of the config if not set.")
-
-
 # Where an async door, which has no environ at hand, puts its exchange in place of one.
 DOOR = "hipflask.exchange"
 
@@ -102,7 +55,7 @@ DOOR = "hipflask.exchange"
 _environ_keys = {"host": "HTTP_HOST", "cookie": "HTTP_COOKIE", "upgrade": "HTTP_UPGRADE"}
 
 
-def _part(name: str, of_environ: Callable[[Environ], Any]) -> Any:
+def _part(name: str, of_environ: Callable[[ft.Environ], Any]) -> Any:
     """A part read from the door's exchange, or under WSGI from the environ."""
 
     def read(request: Request) -> Any:
@@ -117,7 +70,7 @@ def _path_of(request: Request) -> Any:
     return _decode(request.environ.get("PATH_INFO") or "") if exchange is None else exchange.path
 
 
-def _server_of(environ: Environ) -> tuple[str, int | None] | None:
+def _server_of(environ: ft.Environ) -> tuple[str, int | None] | None:
     """The address of the server as (host, port); (path, None) for a unix socket."""
     name = environ.get("SERVER_NAME")
     if name is None:
@@ -148,6 +101,8 @@ class Request(RequestBase):
     routing_exception: HTTPException | None = None
 
     shallow = False
+    #: Whether uploaded files were parsed, which `close` closes.
+    has_files = False
     _max_content_length: int | None = None
     _max_form_memory_size: int | None = None
     _max_form_parts: int | None = None
@@ -158,16 +113,28 @@ class Request(RequestBase):
     _exchange: Any = None
 
     def __init__(
-        self, environ: Environ, populate_request: bool = True, shallow: bool = False
+        self, environ: ft.Environ, populate_request: bool = True, shallow: bool = False
     ) -> None:
-        self.environ = environ
+        self._environ = environ
         if shallow:
             self.shallow = True
         elif populate_request:
             environ["werkzeug.request"] = self
 
-    #: A WSGI environ, on every door; made when first asked for where the door has none.
-    environ: Any = lazy(lambda self: self._exchange.environ(self))
+    # None under ASGI and RSGI until somebody asks for one.
+    _environ: Any = None
+
+    @property
+    def environ(self) -> ft.Environ:
+        """A WSGI environ, on every door; made when first asked for where the door has none."""
+        environ: ft.Environ | None = self._environ
+        if environ is None:
+            environ = self._environ = self._exchange.environ(self)
+        return environ
+
+    @environ.setter
+    def environ(self, environ: ft.Environ) -> None:
+        self._environ = environ
 
     # The parts Werkzeug's constructor would have made.
     method: Any = _part("method", lambda env: env.get("REQUEST_METHOD", "GET").upper())
@@ -183,32 +150,17 @@ class Request(RequestBase):
     remote_addr: Any = _part("remote_addr", lambda env: env.get("REMOTE_ADDR"))
     server: Any = _part("server", _server_of)
 
-    def line(self) -> tuple[str, str]:
-        """The method and path to match, the path "" where the environ's is empty."""
-        if self._exchange is not None:
-            path = self._exchange.path
-            if path[:1] != "/" or path[:2] == "//":
-                path = "/" + path.lstrip("/") if path else ""
-            return self._exchange.method, path
-        environ = self.environ
-        path = environ.get("PATH_INFO", "/")
-        if not path.isascii():
-            path = _decode(path)
-        if not path.startswith("/") or path.startswith("//"):
-            path = "/" + path.lstrip("/") if path else ""
-        return environ["REQUEST_METHOD"].upper(), path
-
     def header(self, name: str) -> str | None:
         """The field "host", "cookie" or "upgrade" as sent; no other part is made for it."""
         if self._exchange is not None:
             value: str | None = self._exchange.header(name)
         else:
-            value = self.environ.get(_environ_keys[name])
+            value = self._environ.get(_environ_keys[name])
         return value
 
-    max_content_length: Any = _limit("MAX_CONTENT_LENGTH", None)
-    max_form_memory_size: Any = _limit("MAX_FORM_MEMORY_SIZE", 500_000)
-    max_form_parts: Any = _limit("MAX_FORM_PARTS", 1_000)
+    max_content_length: Any = limit("MAX_CONTENT_LENGTH", None)
+    max_form_memory_size: Any = limit("MAX_FORM_MEMORY_SIZE", 500_000)
+    max_form_parts: Any = limit("MAX_FORM_PARTS", 1_000)
 
     @property
     def endpoint(self) -> Any:
@@ -339,6 +291,7 @@ class Request(RequestBase):
         if "form" not in self.__dict__ and not self.shallow:
             self._keep_form_bytes()
         super()._load_form_data()
+        self.has_files = True
         if (
             (ctx := _cv_app.get(None)) is not None
             and ctx.app.debug
@@ -392,6 +345,9 @@ TYPES_KEPT = 256
 # "text/html" -> the ready header field, filled once for each content type in use.
 _content_type_fields: dict[str, tuple[str, str]] = {}
 _content_types: dict[str, str] = {}
+# 12 -> the ready header field, for as many lengths.
+_length_fields: dict[int, tuple[str, str]] = {}
+LENGTHS_KEPT = 4096
 
 
 def _one_line(kind: Any) -> str:
@@ -411,6 +367,23 @@ def _content_type(mimetype: str) -> str:
     return found
 
 
+def type_field(kind: str) -> tuple[str, str]:
+    """The header field for a content type."""
+    field = _content_type_fields.get(kind)
+    if field is None:
+        field = ("Content-Type", kind)
+        if len(_content_type_fields) < TYPES_KEPT:
+            _content_type_fields[kind] = field
+    return field
+
+
+def _length_field(length: int) -> tuple[str, str]:
+    field = ("Content-Length", str(length))
+    if len(_length_fields) < LENGTHS_KEPT:
+        _length_fields[length] = field
+    return field
+
+
 class Response(ResponseBase):
     """What a view's return value becomes: body, status and headers.
 
@@ -427,6 +400,9 @@ class Response(ResponseBase):
     _status_code = 200
     direct_passthrough = False
     _own_type: str | None = None
+    # The Content-Type field of a response that was made without the constructor, as long as
+    # nobody has looked at its headers, or given it a status.
+    _ready_type: tuple[str, str] | None = None
     # Whether new headers get the length of a body in one piece; a list that the application
     # made is its own, and may still grow.
     _measures = True
@@ -470,12 +446,28 @@ class Response(ResponseBase):
             self.response = [] if response is None else response
             self._measures = False
 
+    def _look_at(self) -> None:
+        field = self._ready_type
+        if field is not None:
+            self._own_type = field[1]
+            self._ready_type = None
+
+    @property
+    def status(self) -> str:
+        """The status line, "200 OK"; set to a number, or to a number and a reason."""
+        return self._status
+
+    @status.setter
+    def status(self, value: Any) -> None:
+        self._look_at()
+        self._status, self._status_code = self._clean_status(value)
+
     def _type(self) -> str | None:
         if self._own_type is not None:
             return self._own_type
         return _content_type(self.default_mimetype) if self.default_mimetype else None
 
-    @lazy
+    @looked_at
     def headers(self) -> Headers:
         """The header fields; made from the body and its type when first asked for."""
         headers = Headers()
@@ -487,7 +479,7 @@ class Response(ResponseBase):
             headers["Content-Length"] = str(len(body[0]))
         return headers
 
-    _on_close: Any = lazy(lambda self: [])
+    _on_close: Any = looked_at(lambda self: [])
 
     def set_data(self, value: bytes | str) -> None:
         """Replace the body; text is sent as UTF-8."""
@@ -528,7 +520,7 @@ class Response(ResponseBase):
     #: Whether the class leaves Werkzeug's sending methods alone; see `parts`.
     _sends_plainly = True
 
-    def parts(self, environ: Environ) -> tuple[Iterable[bytes], str, list[tuple[str, str]]]:
+    def parts(self, environ: ft.Environ) -> tuple[Iterable[bytes], str, list[tuple[str, str]]]:
         """What a front-end sends: body, status line and header fields.
 
         Equal to `get_wsgi_response(environ)`, without its cost in the usual cases: a body in
@@ -541,11 +533,12 @@ class Response(ResponseBase):
         code = self._status_code
         if "headers" in made or "_on_close" in made or code < 200 or code == 204 or code == 304:
             return self._looked_at_parts(environ, body)
-        fields = [self._type_field(), ("Content-Length", str(len(body[0])))]
+        length = len(body[0])
+        fields = [self._type_field(), _length_fields.get(length) or _length_field(length)]
         return [] if environ["REQUEST_METHOD"] == "HEAD" else body, self._status, fields
 
     def _parts_of_a_kind(
-        self, environ: Environ, body: Any
+        self, environ: ft.Environ, body: Any
     ) -> tuple[Any, str, list[tuple[str, str]]]:
         """`parts` of a class with methods of its own, or of a body in several pieces.
 
@@ -563,18 +556,12 @@ class Response(ResponseBase):
         return sent, status, fields
 
     def _type_field(self) -> tuple[str, str]:
-        kind = self._own_type
-        if kind is None:
-            kind = _content_type(self.default_mimetype or "")
-        field = _content_type_fields.get(kind)
-        if field is None:
-            field = ("Content-Type", kind)
-            if len(_content_type_fields) < TYPES_KEPT:
-                _content_type_fields[kind] = field
-        return field
+        if self._ready_type is not None:
+            return self._ready_type
+        return type_field(self._own_type or _content_type(self.default_mimetype or ""))
 
     def _looked_at_parts(
-        self, environ: Environ, body: list[bytes]
+        self, environ: ft.Environ, body: list[bytes]
     ) -> tuple[Iterable[bytes], str, list[tuple[str, str]]]:
         """`parts` of a response whose headers somebody read or set, or that has no body."""
         code = self._status_code
@@ -588,14 +575,24 @@ class Response(ResponseBase):
                 return sent, self._status, fields
         return self.get_wsgi_response(environ)
 
-    def __call__(self, environ: Environ, start_response: StartResponse) -> WSGIBody:
+    def __call__(self, environ: ft.Environ, start_response: ft.StartResponse) -> ft.WSGIBody:
         """Send as a WSGI application does. Raises Unsendable for a status like 1000."""
+        body: Any = self.response
+        ready = self._ready_type
+        if ready is not None and body.__class__ is list and len(body) == 1:
+            # `parts` of nearly every response, without the calls.
+            piece = body[0]
+            if piece.__class__ is bytes:
+                length = len(piece)
+                known = _length_fields.get(length) or _length_field(length)
+                start_response("200 OK", [ready, known])
+                return body if environ["REQUEST_METHOD"] != "HEAD" else []
         if not 99 < self._status_code < 1000:
             # Granian's own WSGI worker ends with the process for it.
             raise Unsendable(f"{self._status!r} is no status code (100 to 999)")
         body, status, fields = self.parts(environ)
         start_response(status, fields)
-        return body
+        return body  # type: ignore[no-any-return]
 
 
 class Unsendable(Exception):
@@ -603,8 +600,8 @@ class Unsendable(Exception):
 
 
 # RFC 9110, 5.6.2 and 5.5
-_TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
-_BAD_IN_VALUE = re.compile(r"[^\t\x20-\x7e\x80-\xff]").search
+_TOKEN = frozenset("!#$%&'*+-.^_`|~" + string.digits + string.ascii_letters)
+_BAD_IN_VALUE = r"[^\t\x20-\x7e\x80-\xff]"
 # Names of fields found to be well-formed, as spelled: which are in use is soon known.
 _field_names: dict[str, str] = {}
 # The server's own business: what it finds in a response it would believe.
@@ -630,7 +627,7 @@ def checked_fields(
         if known is None:
             known = _field_name(name)
             is_clean = is_clean and known not in _NOT_OURS
-        if _BAD_IN_VALUE(value):
+        if not (value.isascii() and value.isprintable()) and re.search(_BAD_IN_VALUE, value):
             raise Unsendable(f"the header field {name!r} has the value {value!r}")
         if known == "content-length":
             if not (value.isascii() and value.isdigit() and len(value) < 19) or (
@@ -655,7 +652,7 @@ def checked_fields(
 
 
 def _field_name(name: str) -> str:
-    if not _TOKEN.fullmatch(name):
+    if not name or not _TOKEN.issuperset(name):
         raise Unsendable(f"{name!r} is no name of a header field")
     known = name.lower()
     if known not in _NOT_OURS and len(_field_names) < TYPES_KEPT:
@@ -695,6 +692,6 @@ def _sends_plainly(cls: type[ResponseBase]) -> bool:
         bool(cls.default_mimetype)
         and cls.default_status == 200
         and cls.automatically_set_content_length
-        and all(getattr(cls, name) is getattr(ResponseBase, name) for name in _SENDING)
+        and all(getattr(cls, name) is getattr(Response, name) for name in _SENDING)
         and cls.__call__ is Response.__call__
     )

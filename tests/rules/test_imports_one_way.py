@@ -8,9 +8,10 @@ from .source import PACKAGE, Import, imports_of, module_names, source_files
 
 # Bottom first. A module imports from its own layer or from those above it in this list.
 LAYERS = [
-    ["typing", "signals", "config", "globals", "live", "packages", "bridge", "lifespan"],
-    ["json", "json.provider", "json.tag", "routing", "streaming", "streams", "background"],
-    ["wrappers", "scaffold", "sessions"],
+    ["typing", "hints", "signals", "config", "globals", "live", "packages", "bridge", "lifespan"],
+    ["json", "json.provider", "json.tag", "json.plain", "routing", "streaming", "streams"]
+    + ["background", "parts", "cookies", "signing", "bodies", "queries"],
+    ["wrappers", "scaffold", "sessions", "sessioncookie"],
     ["ctx", "helpers", "environment", "templating", "blueprints", "views", "logging", "plain"],
     ["debughelpers"],
     ["errors"],

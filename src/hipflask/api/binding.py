@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Sequence
 from itertools import groupby
+from types import FunctionType
 from typing import Any, NamedTuple
 
 from werkzeug.routing import Rule
@@ -18,7 +19,7 @@ from ..ctx import RequestContext
 from ..plain import converted_types
 from ..scaffold import declared_access
 from .details import details_of, headers_of
-from .inputs.reading import Read, reader_of
+from .inputs.reading import UNREAD, Leaf, Read, reader_of, sole_reader
 from .marks import Place
 from .outputs.versions import Versions, refuse_wrapped
 from .outputs.writing import writer_of
@@ -172,7 +173,8 @@ def _part_of(app: Any, rule: Rule, view: Any, method: str | None = None) -> Boun
         parts = _Parts(app, view, read, write, needs, reads_body)
         calls: tuple[Call, AsyncCall] = parts.call, parts.call_async
     else:
-        calls = _calls(app, view, read, write, reads_body)
+        sole = sole_reader(app, needs.leaves) if _takes_first(view, needs.leaves) else None
+        calls = _calls(app, view, read, write, reads_body, sole)
     waits = is_async(view) or any(node.is_async for node in needs.nodes) or needs.waits
     return Bound(*calls, problem_response, streams, not waits)
 
@@ -203,12 +205,20 @@ def _calls(
     read: Read,
     write: Callable[[Any, Any], Any] | None,
     reads_body: bool,
+    sole: Call | None,
 ) -> tuple[Call, AsyncCall]:
     plain = app.ensure_sync(view)
     if write is None:
 
         def call(ctx: RequestContext) -> Any:
             return plain(**read(ctx))
+    elif sole is not None and plain is view:
+
+        def call(ctx: RequestContext) -> Any:
+            value = UNREAD if ctx.request.view_args else sole(ctx)
+            if value is UNREAD:
+                return write(ctx, plain(**read(ctx)))
+            return write(ctx, plain(value))
     else:
 
         def call(ctx: RequestContext) -> Any:
@@ -223,13 +233,22 @@ def _calls(
 
     async def await_view(ctx: RequestContext) -> Any:
         if reads_body and is_large(ctx):
-            values = await in_pool(read, ctx)
+            answer = await view(**await in_pool(read, ctx))
+        elif sole is None or ctx.request.view_args or (value := sole(ctx)) is UNREAD:
+            answer = await view(**read(ctx))
         else:
-            values = read(ctx)
-        answer = await view(**values)
+            answer = await view(value)
         return answer if write is None else write(ctx, answer)
 
     return call, await_view
+
+
+def _takes_first(view: Any, leaves: Sequence[Leaf]) -> bool:
+    """Whether the view may be called with the first of what it reads, and without its name."""
+    if not isinstance(view, FunctionType) or hasattr(view, "__wrapped__"):
+        return False
+    code = view.__code__
+    return bool(leaves) and code.co_argcount > 0 and code.co_varnames[0] == leaves[0].key
 
 
 def is_large(ctx: RequestContext) -> bool:

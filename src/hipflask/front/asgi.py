@@ -66,6 +66,20 @@ class ASGIExchange(Exchange):
                     break
         return None if found is None else found.decode("latin-1")
 
+    def line(self) -> tuple[str, str, str | None, bool, str | None]:
+        """See `Exchange.line`; one pass over the fields, the first Host and all of Cookie."""
+        host = cookie = None
+        is_upgrade = False
+        for key, value in self.scope["headers"]:
+            if key == b"host":
+                host = value.decode("latin-1") if host is None else host
+            elif key == b"cookie":
+                text = value.decode("latin-1")
+                cookie = text if cookie is None else f"{cookie}; {text}"
+            elif key == b"upgrade":
+                is_upgrade = True
+        return self.method, self.path, host, is_upgrade, cookie
+
     @property
     def has_body(self) -> bool:
         for key, _ in self.scope["headers"]:

@@ -229,6 +229,10 @@ class Exchange:
         """
         raise NotImplementedError
 
+    def line(self) -> tuple[str, str, str | None, bool, str | None]:
+        """What a rule is found by, and the cookies: method, path, Host, whether Upgrade, Cookie."""
+        raise NotImplementedError
+
     @property
     def has_body(self) -> bool:
         """Whether a body follows, as far as the head tells."""

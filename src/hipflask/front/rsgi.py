@@ -59,6 +59,11 @@ class RSGIExchange(Exchange):
             value = self.scope.authority
         return value
 
+    def line(self) -> tuple[str, str, str | None, bool, str | None]:
+        """See `Exchange.line`."""
+        header = self.header
+        return self.method, self.path, header("host"), "upgrade" in self._headers, header("cookie")
+
     @property
     def has_body(self) -> bool:
         headers = self._headers

@@ -441,7 +441,7 @@ class Asked:
     _exchange = None
 
     def __init__(self, query: str) -> None:
-        self.environ = {"QUERY_STRING": query}
+        self._environ = {"QUERY_STRING": query}
 
 
 @given(st.lists(st.tuples(st.text("abc&=+%; é\x00"), st.text("abc&=+%;é "))))

@@ -9,6 +9,7 @@ import re
 import shlex
 import sys
 from html.parser import HTMLParser
+from pathlib import Path
 from typing import Annotated, Literal
 
 import msgspec
@@ -318,7 +319,7 @@ def test_other_files_are_no_assets(client, name):
 
 
 def test_our_own_scripts_stay_small():
-    scripts = (pages._HERE / "static").glob("*.js")
+    scripts = (Path(pages._HERE) / "static").glob("*.js")
     assert sum(script.stat().st_size for script in scripts) <= 3_000
 
 

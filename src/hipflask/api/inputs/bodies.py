@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from werkzeug.exceptions import ClientDisconnected, RequestEntityTooLarge
 from werkzeug.http import parse_options_header
 
+from ...bodies import whole_body
 from ...ctx import RequestContext
 from ...wrappers import Request
 
@@ -22,8 +22,6 @@ _TYPES = {
 }
 # Content types remembered; each multipart one has a boundary of its own, and is not.
 TYPES_KEPT = 256
-# Digits of a Content-Length; more are no number of bytes.
-LONGEST_LENGTH = 18
 
 _kinds: dict[str, str] = {}
 
@@ -47,7 +45,7 @@ def body_kind(content_type: str | None) -> str:
 def content_type_of(request: Request) -> str | None:
     exchange = request._exchange
     if exchange is None:
-        return request.environ.get("CONTENT_TYPE")  # type: ignore[no-any-return]
+        return request._environ.get("CONTENT_TYPE")  # type: ignore[no-any-return]
     return exchange.header("content-type")  # type: ignore[no-any-return]
 
 
@@ -70,46 +68,8 @@ def body_of(ctx: RequestContext) -> bytes:
     RequestEntityTooLarge (413).
     """
     request: Any = ctx.request
-    made = request.__dict__
-    if "_cached_data" in made:
-        return made["_cached_data"]  # type: ignore[no-any-return]
-    exchange = request._exchange
-    if exchange is not None:
-        body = exchange.body
-        if body.__class__ is bytes and request._max_content_length is None:
-            return body
+    data = whole_body(request, ctx.app.config)
+    if data is None:
         return request.get_data()  # type: ignore[no-any-return]
-    length = request.environ.get("CONTENT_LENGTH")
-    if (
-        not length
-        or "stream" in made
-        or request.shallow
-        or len(length) > LONGEST_LENGTH
-        or not (length.isdigit() and length.isascii())
-    ):
-        return request.get_data()  # type: ignore[no-any-return]
-    size = int(length)
-    limit = request._max_content_length
-    if limit is None:
-        limit = ctx.app.config["MAX_CONTENT_LENGTH"]
-    if limit is not None and size > limit:
-        raise RequestEntityTooLarge()
-    source = request.environ["wsgi.input"]
-    data: bytes = source.read(size)
-    if len(data) != size:
-        data = _rest(source, data, size)
-    made["_cached_data"] = data
+    request.__dict__["_cached_data"] = data
     return data
-
-
-def _rest(source: Any, start: bytes, size: int) -> bytes:
-    """A body of which a read gave less than was asked for."""
-    pieces = [start]
-    missing = size - len(start)
-    while missing > 0:
-        piece = source.read(missing)
-        if not piece:
-            raise ClientDisconnected()
-        pieces.append(piece)
-        missing -= len(piece)
-    return b"".join(pieces)

@@ -14,11 +14,12 @@ from __future__ import annotations
 from collections.abc import Callable, Hashable, Iterable, Sequence
 from types import NoneType
 from typing import Any, NamedTuple
-from urllib.parse import parse_qsl
 
 from werkzeug.wrappers import Request as RequestBase
 
+from ...bodies import whole_body
 from ...ctx import RequestContext
+from ...queries import unescaped
 from ...wrappers import Request
 from ..kinds import bare, build, codec_of, is_scalar_list, members_of
 from ..kinds.shapes import is_listed
@@ -72,8 +73,50 @@ def reader_of(app: Any, leaves: Sequence[Leaf]) -> Read:
     )
     groups = ((make, [leaf for leaf in leaves if leaf.input.place in of]) for of, make in makers)
     read = _joined([make(group) for make, group in groups if group])
-    if [leaf.input.place for leaf in leaves] == [Place.BODY]:
-        return _json_reader(leaves[0], body_of, read)
+    sole = sole_reader(app, leaves)
+    return read if sole is None else _with_path(leaves[0].key, sole, read)
+
+
+#: What `sole_reader` gives where the request is not of the usual kind.
+UNREAD: Any = object()
+
+
+def sole_reader(app: Any, leaves: Sequence[Leaf]) -> Callable[[RequestContext], Any] | None:
+    """What reads the value of the only input, where that is the body; None for other inputs.
+
+    It takes a body of JSON. For any other request it returns UNREAD, and what `reader_of` made
+    has to read that.
+    """
+    if [leaf.input.place for leaf in leaves] != [Place.BODY] or body_reader(app) is not body_of:
+        return None
+    decode = codec_of(leaves[0].input.type).decode_json
+
+    def read_sole(ctx: RequestContext) -> Any:
+        request = ctx.request
+        exchange = request._exchange
+        if exchange is None:
+            content_type = request._environ.get("CONTENT_TYPE")
+        else:
+            content_type = exchange.header("content-type")
+        if content_type != "application/json":
+            return UNREAD
+        data = whole_body(request, ctx.app.config)  # `body_of`, without the call
+        if not data:
+            return UNREAD
+        request.__dict__["_cached_data"] = data
+        try:
+            return decode(data)
+        except (Rejected, RecursionError) as error:
+            raise Invalid(_flaws_of_body(error)) from None
+
+    return read_sole
+
+
+def _with_path(key: Hashable, sole: Callable[[RequestContext], Any], careful: Read) -> Read:
+    def read(ctx: RequestContext) -> dict[Any, Any]:
+        value = sole(ctx)
+        return careful(ctx) if value is UNREAD else {**(ctx.request.view_args or {}), key: value}
+
     return read
 
 
@@ -279,18 +322,19 @@ def query_pairs(request: Request) -> list[Any]:
     """The names and texts of the query, in their order; Malformed (400) where they are no UTF-8."""
     exchange = request._exchange
     if exchange is None:
-        query: str = request.environ.get("QUERY_STRING", "")
+        query: str = request._environ.get("QUERY_STRING", "")
     else:
         query = exchange.query_string.decode("latin-1")
-    if not query:
-        return []
-    if "%" in query or "+" in query or not query.isascii():
-        try:
+    try:
+        if not query.isascii():
             query = query.encode("latin-1").decode()
-            return parse_qsl(query, keep_blank_values=True, errors="strict")
-        except UnicodeError:
-            raise Malformed([Flaw((Place.QUERY.value,), "UTF-8", "other bytes")]) from None
-    return [pair.partition("=")[::2] for pair in query.split("&") if pair]
+        query = query.replace("+", " ")
+        pairs = [field.partition("=")[::2] for field in query.split("&") if field]
+        if "%" in query:
+            return [(unescaped(name, "strict"), unescaped(text, "strict")) for name, text in pairs]
+        return pairs
+    except UnicodeError:
+        raise Malformed([Flaw((Place.QUERY.value,), "UTF-8", "other bytes")]) from None
 
 
 def _header_step(group: list[Leaf]) -> Step:
@@ -304,7 +348,7 @@ def _header_step(group: list[Leaf]) -> Step:
 
         def texts_of(value: _Value) -> list[str] | None:
             if exchange is None:
-                text = request.environ.get(environ_keys[value.wire])
+                text = request._environ.get(environ_keys[value.wire])
             elif value.is_list:
                 text = request.headers.get(value.wire)
             else:
@@ -340,29 +384,6 @@ def _stream_step(group: list[Leaf]) -> Step:
 
 
 # The body.
-
-
-def _json_reader(leaf: Leaf, body_of: Callable[[RequestContext], bytes], careful: Read) -> Read:
-    """The reader of the usual request, where JSON is all there is to read."""
-    decode = codec_of(leaf.input.type).decode_json
-    key = leaf.key
-
-    def read(ctx: RequestContext) -> dict[Any, Any]:
-        request = ctx.request
-        exchange = request._exchange
-        if exchange is None:
-            content_type = request.environ.get("CONTENT_TYPE")
-        else:
-            content_type = exchange.header("content-type")
-        if content_type != "application/json" or not (data := body_of(ctx)):
-            return careful(ctx)
-        try:
-            value = decode(data)
-        except (Rejected, RecursionError) as error:
-            raise Invalid(_flaws_of_body(error)) from None
-        return {**request.view_args, key: value} if request.view_args else {key: value}
-
-    return read
 
 
 def _body_step(leaf: Leaf, body_of: Callable[[RequestContext], bytes]) -> Step:

@@ -16,7 +16,7 @@ def accept_of(request: Any) -> str | None:
     """The Accept field as sent, from whichever door; nothing else of the request is made."""
     exchange = request._exchange
     if exchange is None:
-        value: str | None = request.environ.get("HTTP_ACCEPT")
+        value: str | None = request._environ.get("HTTP_ACCEPT")
         return value
     value = exchange.header("accept")
     return value

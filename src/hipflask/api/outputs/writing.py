@@ -24,6 +24,7 @@ from werkzeug.wrappers import Response as ResponseBase
 
 from ...dispatch import _unpack
 from ...streaming import stream_with_context
+from ...wrappers import type_field
 from ..kinds import Codec, codec_of
 from ..kinds.shapes import bare, library_of, members_of, needs_pydantic
 from ..model import Flaw, Output, Rejected
@@ -60,8 +61,9 @@ def _quick(writer: _Writer, app: Any) -> Writer:
     fields: dict[str, Any] | None = None
     if writer.output.status != 200:
         model = app.response_class(status=writer.output.status)
-        fields = {"_status": model.status, "_status_code": model.status_code}
+        fields = {"_status": model.status, "_status_code": model.status_code, "_own_type": JSON}
     careful = writer.write
+    ready_type = type_field(JSON)
 
     def write(ctx: Any, value: Any) -> Any:
         kind = ctx.plan.bare
@@ -70,7 +72,7 @@ def _quick(writer: _Writer, app: Any) -> Writer:
         request = ctx.request
         exchange = request._exchange  # `accept_of`, without the call
         if exchange is None:
-            accept = request.environ.get("HTTP_ACCEPT")
+            accept = request._environ.get("HTTP_ACCEPT")
         else:
             accept = exchange.header("accept")
         if accept is not None and "msgpack" in accept.lower():
@@ -81,8 +83,9 @@ def _quick(writer: _Writer, app: Any) -> Writer:
             return careful(ctx, value)  # which says whose answer it is
         response = _new(kind)
         response.response = [body]
-        response._own_type = JSON
-        if fields is not None:
+        if fields is None:
+            response._ready_type = ready_type
+        else:
             response.__dict__.update(fields)
         return response
 

@@ -7,12 +7,11 @@ are made of the document alone, nothing on them is inline, and nothing comes fro
 
 from __future__ import annotations
 
-import gzip
 import hashlib
 import importlib.util
+import os
 import re
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -39,7 +38,7 @@ CARRIED = {"swagger-ui.js": "swagger_bundle.js", "swagger-ui.css": "swagger_styl
 TYPES = {".js": "text/javascript; charset=utf-8", ".css": "text/css; charset=utf-8"}
 YEAR_S = 365 * 24 * 60 * 60
 
-_HERE = Path(__file__).parent
+_HERE = os.path.dirname(__file__)
 # What both pages may load. Swagger UI adds <style> elements and shows pictures out of its
 # stylesheet, and calls the service from the page.
 _PLAIN_POLICY = (
@@ -163,7 +162,7 @@ class Pages:
         asset = _asset(name)
         if asset is None:
             raise NotFound()
-        response = Response(asset.data, content_type=TYPES[Path(name).suffix])
+        response = Response(asset.data, content_type=TYPES[_suffix(name)])
         response.headers["Vary"] = "Accept-Encoding"
         response.headers["X-Content-Type-Options"] = "nosniff"
         if request.accept_encodings["gzip"] > 0:
@@ -197,6 +196,8 @@ class Asset:
     """A file of the page, in memory, as it is and packed."""
 
     def __init__(self, data: bytes) -> None:
+        import gzip  # who looks at the page pays for it
+
         self.data = data
         self.packed = gzip.compress(data, 6, mtime=0)
         self.digest = hashlib.sha256(data).hexdigest()[:16]
@@ -211,18 +212,27 @@ def _asset(name: str) -> Asset | None:
         file = _file_of(name)
         if file is None:
             return None
-        _assets[name] = Asset(file.read_bytes())
+        with open(file, "rb") as opened:
+            _assets[name] = Asset(opened.read())
     return _assets[name]
 
 
-def _file_of(name: str) -> Path | None:
+def _file_of(name: str) -> str | None:
     if name in CARRIED:
-        folder = carrier()
-        file = folder / CARRIED[name] if folder else None
+        folder, inner = carrier(), CARRIED[name]
     else:
+        folder, inner = os.path.join(_HERE, "static"), name
         # Only the names of files that are there: nothing of the request makes a path.
-        file = {each.name: each for each in (_HERE / "static").iterdir()}.get(name)
-    return file if file and file.is_file() and file.suffix in TYPES else None
+        if name not in os.listdir(folder):
+            return None
+    if folder is None or _suffix(inner) not in TYPES:
+        return None
+    file = os.path.join(folder, inner)
+    return file if os.path.isfile(file) else None
+
+
+def _suffix(name: str) -> str:
+    return os.path.splitext(name)[1]
 
 
 def _asset_url(name: str) -> str:
@@ -230,15 +240,15 @@ def _asset_url(name: str) -> str:
     return url_for(ASSET, name=name, v=asset.digest if asset else None)
 
 
-def carrier() -> Path | None:
+def carrier() -> str | None:
     """Return the folder of the package that carries Swagger UI; None if it is not installed.
 
     The package is found and not imported: importing it builds pages that we do not use.
     """
     spec = importlib.util.find_spec(CARRIER)
     for place in (spec.submodule_search_locations or ()) if spec else ():
-        if all((Path(place) / file).is_file() for file in CARRIED.values()):
-            return Path(place)
+        if all(os.path.isfile(os.path.join(place, file)) for file in CARRIED.values()):
+            return place
     return None
 
 
@@ -273,7 +283,7 @@ def _make_environment() -> Any:
     from jinja2 import Environment, FileSystemLoader  # only who looks at the page pays for it
 
     environment = Environment(
-        loader=FileSystemLoader(_HERE / "templates"),
+        loader=FileSystemLoader(os.path.join(_HERE, "templates")),
         autoescape=True,
         trim_blocks=True,
         lstrip_blocks=True,

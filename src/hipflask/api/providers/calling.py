@@ -25,11 +25,13 @@ import functools
 import inspect
 import threading
 from collections.abc import AsyncIterator, Callable, Hashable, Iterator, Mapping
-from concurrent.futures import Future
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ...bridge import async_to_sync, in_pool, is_async
 from ...scaffold import SetupError
+
+if TYPE_CHECKING:
+    from concurrent.futures import Future
 
 PLAIN, ASYNC, GENERATOR, ASYNC_GENERATOR = "plain", "async", "generator", "async generator"
 
@@ -258,6 +260,8 @@ class AppValues:
         return self._made(node, future, value, opened)
 
     def _claim(self, node: Node) -> tuple[Future[Any], bool]:
+        from concurrent.futures import Future  # who has such a provider pays for it
+
         with self._lock:
             future = self._making.get(node.provider)
             if future is not None:

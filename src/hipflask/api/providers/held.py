@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator, Iterator
 from contextvars import copy_context
 from typing import Any
 
-from ...streaming import AsyncBody
+from ...bridge import AsyncBody
 from .calling import Opened, close, close_async
 
 
