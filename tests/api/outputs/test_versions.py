@@ -206,7 +206,7 @@ class _Request:
     _exchange = None
 
     def __init__(self, accept: str) -> None:
-        self.environ = {"HTTP_ACCEPT": accept}
+        self._environ = {"HTTP_ACCEPT": accept}
 
 
 def parameter(name: str, schema: Any, **more: Any) -> dict[str, Any]:

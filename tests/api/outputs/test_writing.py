@@ -104,7 +104,7 @@ def test_the_annotation_decides_the_bytes(mode: str, type: Any, value: Any, body
 
 def test_the_usual_answer_makes_no_headers() -> None:
     response = written(Item, ITEM)
-    assert set(vars(response)) == {"response", "_own_type"}
+    assert set(vars(response)) == {"response", "_ready_type"}
     assert response.headers["Content-Length"] == str(len(ITEM_JSON))
     created = written(Output(Item, status=201), ITEM)
     assert created.status == "201 CREATED" and "headers" not in vars(created)
