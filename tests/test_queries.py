@@ -176,6 +176,12 @@ def test_args_are_of_the_class_that_the_request_names(kind: Any) -> None:
     assert [type(part) for part in (request.args, request.form, request.files)] == [kind] * 3
 
 
+def test_ours_is_what_a_request_gives(app: Flask) -> None:
+    with app.test_request_context("/?a=1", headers={"Cookie": "b=2"}) as ctx:
+        assert type(ctx.request.args) is ImmutableMultiDict
+        assert ctx.request.cookies.get("b") == "2"
+
+
 @pytest.fixture
 def app() -> Flask:
     return Flask("queries")

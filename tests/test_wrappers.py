@@ -16,9 +16,10 @@ from werkzeug.test import create_environ
 from werkzeug.wrappers import Request as RequestBase
 from werkzeug.wrappers import Response as ResponseBase
 
-from hipflask import Blueprint, Flask, Request, Response, request, wrappers
+from hipflask import Blueprint, Flask, Request, Response, request, responses
 from hipflask.parts import lazy
-from hipflask.wrappers import KEPT_FORM_BYTES, TYPES_KEPT
+from hipflask.responses import TYPES_KEPT
+from hipflask.wrappers import KEPT_FORM_BYTES
 
 EFFORT = settings(max_examples=60, deadline=None)
 
@@ -756,8 +757,8 @@ def test_calling_a_response_sends_it():
 
 def test_content_types_are_remembered_up_to_a_number(monkeypatch):
     fields, types = {}, {}
-    monkeypatch.setattr(wrappers, "_content_type_fields", fields)
-    monkeypatch.setattr(wrappers, "_content_types", types)
+    monkeypatch.setattr(responses, "_content_type_fields", fields)
+    monkeypatch.setattr(responses, "_content_types", types)
     for number in range(TYPES_KEPT + 5):
         for response, kind in (
             (Response("x", content_type=f"multipart/x; boundary={number}"), None),

@@ -95,6 +95,8 @@ class AppContext:
     # collect, and the usual request has nothing to set.
     _app_face: AppContext | None = None
     _request_face: RequestContext | None = None
+    # Whether the current request is this very context's, and may be read.
+    _is_shown = False
 
     # How to return to what was current before: the first push, then further ones.
     _token: Any = None

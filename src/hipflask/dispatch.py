@@ -31,7 +31,6 @@ from .signals import (
     request_started,
     request_tearing_down,
 )
-from .wrappers import type_field
 
 _new = object.__new__
 
@@ -460,8 +459,9 @@ def make(ctx: RequestContext, answer: Any) -> Any:
         elif kind is bytes:
             response.response = [answer]
         elif plan.dumps_json:
-            response.response = [app.json.dump_body(answer)]
-            response._ready_type = type_field(app.json.mimetype)
+            write = plan.write_json or plan.first_json_writer()
+            response.response = [write(answer)]
+            response._ready_type = plan.json_type
         else:
             return app.json.response(answer)
         return response

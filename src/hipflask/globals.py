@@ -66,7 +66,7 @@ def _current_app() -> Any:
     ctx = _cv_current.get()
     if ctx is None:
         raise RuntimeError(_no_app_msg)
-    return ctx.app_ctx.app
+    return ctx.app
 
 
 def _current_g() -> Any:
@@ -170,7 +170,7 @@ class _RequestProxy(_Proxy):
     def __getattribute__(self, name: str) -> Any:
         if name not in _OWN:
             ctx = _cv_current.get()
-            if ctx is not None and (ctx := ctx.request_ctx) is not None:
+            if ctx is not None and ctx._is_shown:
                 try:
                     return getattr(ctx.request, name)
                 except AttributeError as error:
@@ -185,7 +185,7 @@ class _SessionProxy(_Proxy):
     def __getattribute__(self, name: str) -> Any:
         if name not in _OWN:
             ctx = _cv_current.get()
-            if ctx is not None and (ctx := ctx.request_ctx) is not None:
+            if ctx is not None and ctx._is_shown:
                 try:
                     return getattr(ctx.session, name)
                 except AttributeError as error:
@@ -209,7 +209,7 @@ class _AppProxy(_Proxy):
     def __getattribute__(self, name: str) -> Any:
         if name not in _OWN and (ctx := _cv_current.get()) is not None:
             try:
-                return getattr(ctx.app_ctx.app, name)
+                return getattr(ctx.app, name)
             except AttributeError as error:
                 _missed.note(name, error)
                 raise
@@ -222,7 +222,7 @@ class _GProxy(_Proxy):
     def __getattribute__(self, name: str) -> Any:
         if name not in _OWN and (ctx := _cv_current.get()) is not None:
             try:
-                return getattr(ctx.app_ctx.g, name)
+                return getattr((ctx._app_face or ctx).g, name)
             except AttributeError as error:
                 _missed.note(name, error)
                 raise

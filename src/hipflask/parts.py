@@ -5,7 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, Generic, TypeVar, overload
 
-from .globals import _cv_app
+from .globals import _cv_current
+
+# Characters of an HTTP date, in the longest of its forms and then some.
+LONGEST_DATE = 64
 
 V = TypeVar("V")
 
@@ -49,16 +52,28 @@ class looked_at(lazy[V]):
         instance.__dict__[self._name] = value
 
 
-def limit(key: str, fallback: int | None) -> Any:
+# What counts where no application is current.
+_OUTSIDE: dict[str, Any] = {
+    "DEBUG": False,
+    "MAX_CONTENT_LENGTH": None,
+    "MAX_FORM_MEMORY_SIZE": 500_000,
+    "MAX_FORM_PARTS": 1_000,
+}
+
+
+def current_config() -> Any:
+    """The current application's configuration, or what counts without one."""
+    ctx = _cv_current.get()
+    return _OUTSIDE if ctx is None else ctx.app.config
+
+
+def limit(key: str) -> Any:
     """A limit that is the request's own if set there, else the application's `key`."""
     slot = "_" + key.lower()
 
     def read(self: Any) -> int | None:
         own: int | None = getattr(self, slot)
-        if own is not None:
-            return own
-        ctx = _cv_app.get(None)
-        return fallback if ctx is None else ctx.app.config[key]
+        return current_config()[key] if own is None else own
 
     def write(self: Any, value: int | None) -> None:
         setattr(self, slot, value)

@@ -21,10 +21,11 @@ from . import dispatch, errors
 from . import typing as ft
 from .bridge import is_async, sync_to_async
 from .live import Cell
+from .responses import Response, _content_type, type_field
 from .routing import NOT_ALLOWED, AskingMatcher, LiveMap, Matcher, Target, compile_map
 from .scaffold import declared_access
 from .sessions import SecureCookieSessionInterface
-from .wrappers import Request, Response, _content_type, type_field
+from .wrappers import Request
 
 # Hosts remembered as well-formed (and trusted); past this number each one is checked anew.
 HOSTS_KEPT = 256
@@ -148,11 +149,20 @@ class Plan:
         #: Whether the JSON provider gives the body of a dict or list without a response.
         plainly = getattr(app.json, "answers_plainly", None)
         self.dumps_json = plainly is not None and plainly()
+        #: What writes such a body, made for the first (`first_json_writer`), and its Content-Type.
+        self.write_json: Callable[[Any], bytes] | None = None
+        self.json_type = type_field(getattr(app.json, "mimetype", ""))
         self.unmatched = self._make_route(None, None)
         #: Whether a request was handled with it.
         self.is_used = False
         #: The same for WebSockets, made for the first of them: see `websockets.py`.
         self.sockets: Any = None
+
+    def first_json_writer(self) -> Callable[[Any], bytes]:
+        """Make `write_json`, which takes modules that no plain text needs."""
+        write: Callable[[Any], bytes] = self.json.body_writer()
+        self.write_json = write
+        return write
 
     def _matcher(self, app: ft.Application) -> Matcher:
         url_map = app.url_map

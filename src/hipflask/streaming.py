@@ -13,11 +13,16 @@ from werkzeug.exceptions import ClientDisconnected, LengthRequired
 from .globals import _cv_app, _cv_current, _cv_request
 
 
-class _StreamFrame(t.NamedTuple):
+class _StreamFrame:
     """What a stream makes current: the contexts themselves, without pushing them."""
 
-    app_ctx: t.Any
-    request_ctx: t.Any
+    # The proxies ask a context for its own request; a frame has only the one it stands for.
+    _is_shown = False
+
+    def __init__(self, app_ctx: t.Any, request_ctx: t.Any) -> None:
+        self.app_ctx = self._app_face = app_ctx
+        self.app = app_ctx.app
+        self.request_ctx = request_ctx
 
 
 class _ContextStream(t.Iterator[t.Any]):
@@ -181,7 +186,7 @@ def _close(source: t.Any) -> None:
 
 
 def _tear_down(frame: _StreamFrame, error: BaseException | None) -> None:
-    app_context, request_context = frame
+    app_context, request_context = frame.app_ctx, frame.request_ctx
     if request_context.is_pushed:
         return  # still pushed elsewhere: in the view, or kept by the test client
     with ExitStack() as stack:

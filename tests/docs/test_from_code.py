@@ -87,7 +87,7 @@ def test_life_of_a_request_tells_the_steps_in_their_order():
 
 def test_life_of_a_request_is_told_in_five_files():
     told = {file for _, file in _NAMED.findall(LIFE.partition("## The same")[0])}
-    assert told == {"front/wsgi.py", "wrappers.py", "ctx.py", "routing.py", "dispatch.py"}
+    assert told == {"front/wsgi.py", "responses.py", "ctx.py", "routing.py", "dispatch.py"}
 
 
 def read_rows(page: str) -> list[list[str]]:

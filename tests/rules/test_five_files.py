@@ -85,6 +85,7 @@ def nobody_listens(monkeypatch: pytest.MonkeyPatch) -> None:
     for name, signal in vars(signals).items():
         if hasattr(signal, "receivers"):
             monkeypatch.setattr(signals.__dict__[name], "receivers", {})
+    monkeypatch.setattr(signals.heard, "any", False)
 
 
 @pytest.mark.parametrize("path", ["/plain/you", "/async/you"])

@@ -19,8 +19,8 @@ BASE = "import werkzeug, werkzeug.local, werkzeug.routing, blinker, contextvars"
 # for somebody to use it: public names in a module's `__getattr__`, the rest inside functions.
 CORE = """
     app assembly bridge config ctx dispatch errors front front.wsgi globals helpers json
-    json.plain json.provider lifespan live packages parts plain routing scaffold sealing sessions
-    signals templating typing wrappers
+    bodies json.plain json.provider lifespan live packages parts plain queries routing scaffold
+    responses sealing sessions signals templating typing wrappers
 """
 
 APPLICATION = """

@@ -11,6 +11,7 @@ LAYERS = [
     ["typing", "hints", "signals", "config", "globals", "live", "packages", "bridge", "lifespan"],
     ["json", "json.provider", "json.tag", "json.plain", "routing", "streaming", "streams"]
     + ["background", "parts", "cookies", "signing", "bodies", "queries"],
+    ["responses"],
     ["wrappers", "scaffold", "sessions", "sessioncookie"],
     ["ctx", "helpers", "environment", "templating", "blueprints", "views", "logging", "plain"],
     ["debughelpers"],

@@ -10,8 +10,8 @@ from werkzeug.exceptions import ClientDisconnected
 
 from ..dispatch import serve
 from ..lifespan import Life, StartupError
+from ..responses import DOOR, checked_fields
 from ..typing import Application
-from ..wrappers import DOOR, checked_fields
 from .exchange import BODILESS, DOUBT_S, Exchange
 from .sending import SORRY, file_of, refuse, send_body
 

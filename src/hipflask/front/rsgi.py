@@ -9,8 +9,8 @@ from typing import Any
 from werkzeug.exceptions import ClientDisconnected
 
 from ..dispatch import serve
+from ..responses import DOOR, checked_fields
 from ..typing import Application
-from ..wrappers import DOOR, checked_fields
 from .exchange import BODILESS, Exchange
 from .sending import SORRY, Pace, file_of, refuse, send_body
 

@@ -21,8 +21,8 @@ from typing import Any
 from werkzeug.wsgi import FileWrapper, _RangeWrapper
 
 from .. import bridge
+from ..responses import Unsendable
 from ..typing import Application
-from ..wrappers import Unsendable
 from .exchange import Exchange, Guard
 
 # How far a plain iterator may run ahead of the client, in bytes.

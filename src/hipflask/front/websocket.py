@@ -10,9 +10,9 @@ from __future__ import annotations
 from typing import Any
 
 from ..bridge import in_pool
+from ..responses import checked_fields
 from ..typing import Application
 from ..websockets import Ended, serve
-from ..wrappers import checked_fields
 from .asgi import ASGIExchange
 from .rsgi import RSGIExchange
 

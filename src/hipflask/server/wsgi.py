@@ -11,7 +11,7 @@ from typing import Any
 
 from ..front.sending import SORRY
 from ..ops.probes import Answer
-from ..wrappers import Unsendable, checked_fields
+from ..responses import Unsendable, checked_fields
 from . import access, cutting
 from .gate import Gate
 from .settings import Settings

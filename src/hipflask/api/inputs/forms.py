@@ -15,6 +15,8 @@ from werkzeug.formparser import FormDataParser, MultiPartParser
 from werkzeug.http import parse_options_header
 from werkzeug.wrappers import Request as RequestBase
 
+from ...parts import current_config
+from ...queries import read_form
 from ...wrappers import Request
 from ..marks import Place
 from ..model import Flaw
@@ -33,8 +35,10 @@ def form_of(request: Request) -> Any:
         return request.form
     if type(request).make_form_data_parser is not RequestBase.make_form_data_parser:
         return request.form
-    made["form_data_parser_class"] = _Parser
     try:
+        if request._reads_plainly and read_form(request, current_config(), "strict"):
+            return made["form"]
+        made["form_data_parser_class"] = _Parser
         return request.form
     except ValueError as error:
         # Whoever asks again, an error handler, gets what Flask makes of such a form.
@@ -46,7 +50,7 @@ def form_of(request: Request) -> Any:
             flaw = Flaw((Place.FORM.value,), "a well-formed form", "another")
         raise Malformed([flaw]) from None
     finally:
-        del made["form_data_parser_class"]
+        made.pop("form_data_parser_class", None)
 
 
 class _Parser(FormDataParser):

@@ -23,8 +23,8 @@ from werkzeug.exceptions import HTTPException
 from werkzeug.wrappers import Response as ResponseBase
 
 from ...dispatch import _unpack
+from ...responses import type_field
 from ...streaming import stream_with_context
-from ...wrappers import type_field
 from ..kinds import Codec, codec_of
 from ..kinds.shapes import bare, library_of, members_of, needs_pydantic
 from ..model import Flaw, Output, Rejected
