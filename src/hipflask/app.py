@@ -430,6 +430,8 @@ _STEPS = {
         "do_teardown_request",
         "do_teardown_appcontext",
         "create_url_adapter",
+        "_find_error_handler",
+        "trap_http_exception",
         "request_context",
         "wsgi_app",
         "__call__",

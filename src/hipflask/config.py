@@ -220,8 +220,9 @@ class Config(LiveDict):
         """
         get = self.get
         names = ("TRUSTED_HOSTS", "SERVER_NAME", "TYPED_VIEWS", "OPENAPI", "DEBUG", "TESTING")
+        traps = ("TRAP_HTTP_EXCEPTIONS", "TRAP_BAD_REQUEST_ERRORS")
         cookie = tuple(map(get, _of_the_cookie))
-        return *map(get, names), cookie, tuple(map(type, cookie))
+        return *map(get, names + traps), cookie, tuple(map(type, cookie))
 
     def from_envvar(self, variable_name: str, silent: bool = False) -> bool:
         """Load the Python file that an environment variable points to; see `from_pyfile`.

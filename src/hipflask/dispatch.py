@@ -475,14 +475,14 @@ def make(ctx: RequestContext, answer: Any) -> Any:
         raise TypeError(_no_answer(ctx))
     if isinstance(answer, response_class):
         response = answer
+    elif isinstance(answer, HTTPException) and type(answer).__call__ is HTTPException.__call__:
+        response = response_of(answer, ctx, response_class)
     elif isinstance(answer, (str, bytes, bytearray, Iterator, AsyncIterator)):
         # Given to the constructor together, so that headers can replace the content type.
         response = response_class(answer, status=status, headers=headers)
         status = headers = None
     elif isinstance(answer, (dict, list)):
         response = app.json.response(answer)
-    elif isinstance(answer, HTTPException) and type(answer).__call__ is HTTPException.__call__:
-        response = response_of(answer, ctx, response_class)
     elif isinstance(answer, ResponseBase) or callable(answer):
         try:
             response = response_class.force_type(answer, ctx.request.environ)

@@ -32,7 +32,8 @@ def response_of(error: HTTPException, ctx: RequestContext, response_class: Any) 
         page = _pages.get(type(error)) or _keep_page(error)
         if page is not None:
             response = _new(ctx.plan.bare)
-            response.__dict__.update(page[1], response=[page[0]])
+            body, response._status, response._status_code, response._own_type = page
+            response.response = [body]
             return response
     response = error.get_response(ctx.request.environ)
     if not isinstance(response, response_class):
@@ -43,11 +44,11 @@ def response_of(error: HTTPException, ctx: RequestContext, response_class: Any) 
 # What an HTTP exception holds that was raised with nothing but its class. Its page then
 # depends on the class alone, and is made once: a 404 costs a fifth (make bench).
 _UNCHANGED = {"response": None}
-_pages: dict[type[HTTPException], tuple[bytes, dict[str, Any]]] = {}
+_pages: dict[type[HTTPException], tuple[bytes, str, int, str]] = {}
 
 
-def _keep_page(error: HTTPException) -> tuple[bytes, dict[str, Any]] | None:
-    """The body of the exception's page, and what else its response holds.
+def _keep_page(error: HTTPException) -> tuple[bytes, str, int, str] | None:
+    """The body, status line, code and content type of the exception's page.
 
     None for a class that is not Werkzeug's own, as it may make a page of its own.
     """
@@ -55,25 +56,32 @@ def _keep_page(error: HTTPException) -> tuple[bytes, dict[str, Any]] | None:
     if kind is not default_exceptions.get(error.code or 0):
         return None
     made = error.get_response()
-    rest = {
-        "_status": made.status,
-        "_status_code": made.status_code,
-        "_own_type": made.content_type,
-    }
-    page = _pages[kind] = (made.get_data(), rest)
+    page = made.get_data(), made.status, made.status_code, str(made.content_type)
+    _pages[kind] = page
     return page
+
+
+def _handler_of(ctx: RequestContext, error: Exception) -> Any:
+    """The handler registered for the exception, or None."""
+    app = ctx.app
+    if not (app.error_handler_spec or (ctx.plan or app.sealed).searches_handlers):
+        return None
+    return app._find_error_handler(error, ctx.request.blueprints)
 
 
 def on_user_error(ctx: RequestContext, error: Exception) -> Any:
     """The answer of the handler registered for `error`; raises it again if there is none."""
     app = ctx.app
-    if isinstance(error, BadRequestKeyError) and (
-        app.debug or app.config["TRAP_BAD_REQUEST_ERRORS"]
+    traps = ctx.plan.traps_errors
+    if (
+        traps
+        and isinstance(error, BadRequestKeyError)
+        and (app.debug or app.config["TRAP_BAD_REQUEST_ERRORS"])
     ):
         error.show_exception = True
-    if isinstance(error, HTTPException) and not app.trap_http_exception(error):
+    if isinstance(error, HTTPException) and not (traps and app.trap_http_exception(error)):
         return ctx.plan.on_http_error(ctx, error)
-    handler = app._find_error_handler(error, ctx.request.blueprints)
+    handler = _handler_of(ctx, error)
     if handler is None:
         try:
             raise error
@@ -85,13 +93,16 @@ def on_user_error(ctx: RequestContext, error: Exception) -> Any:
 async def on_user_error_async(ctx: RequestContext, error: Exception) -> Any:
     """`on_user_error` on the event loop."""
     app = ctx.app
-    if isinstance(error, BadRequestKeyError) and (
-        app.debug or app.config["TRAP_BAD_REQUEST_ERRORS"]
+    traps = ctx.plan.traps_errors
+    if (
+        traps
+        and isinstance(error, BadRequestKeyError)
+        and (app.debug or app.config["TRAP_BAD_REQUEST_ERRORS"])
     ):
         error.show_exception = True
-    if isinstance(error, HTTPException) and not app.trap_http_exception(error):
+    if isinstance(error, HTTPException) and not (traps and app.trap_http_exception(error)):
         return await ctx.plan.on_http_error_async(ctx, error)
-    handler = app._find_error_handler(error, ctx.request.blueprints)
+    handler = _handler_of(ctx, error)
     if handler is None:
         try:
             raise error
@@ -111,7 +122,7 @@ def on_http_error(ctx: RequestContext, error: HTTPException) -> Any:
     # An exception without a code stands for a response; redirects of the router are no errors.
     if error.code is None or isinstance(error, RoutingException):
         return error
-    handler = ctx.app._find_error_handler(error, ctx.request.blueprints)
+    handler = _handler_of(ctx, error)
     return as_problem(ctx, error) if handler is None else ctx.app.ensure_sync(handler)(error)
 
 
@@ -120,7 +131,7 @@ async def on_http_error_async(ctx: RequestContext, error: HTTPException) -> Any:
     # An exception without a code stands for a response; redirects of the router are no errors.
     if error.code is None or isinstance(error, RoutingException):
         return error
-    handler = ctx.app._find_error_handler(error, ctx.request.blueprints)
+    handler = _handler_of(ctx, error)
     return as_problem(ctx, error) if handler is None else await ctx.app.ensure_async(handler)(error)
 
 
@@ -143,7 +154,7 @@ def on_error(ctx: RequestContext, error: Exception) -> Any:
         raise error
     app.log_exception(exc_info)
     answer: Any = InternalServerError(original_exception=error)
-    handler = app._find_error_handler(answer, ctx.request.blueprints)
+    handler = _handler_of(ctx, answer)
     answer = as_problem(ctx, answer) if handler is None else app.ensure_sync(handler)(answer)
     return (ctx.plan or app.sealed).finish(ctx, answer, True)
 
@@ -163,7 +174,7 @@ async def on_error_async(ctx: RequestContext, error: Exception) -> Any:
         raise error
     app.log_exception(exc_info)
     answer: Any = InternalServerError(original_exception=error)
-    handler = app._find_error_handler(answer, ctx.request.blueprints)
+    handler = _handler_of(ctx, answer)
     answer = as_problem(ctx, answer) if handler is None else await app.ensure_async(handler)(answer)
     return await (ctx.plan or app.sealed).finish_async(ctx, answer, True)
 
@@ -171,12 +182,12 @@ async def on_error_async(ctx: RequestContext, error: Exception) -> Any:
 def raise_routing_exception(app: ft.Application, request: Any) -> Any:
     """Raise what matching found, in debug mode explained where a redirect would lose a form."""
     error = request.routing_exception
-    loses_body = (
+    if (
         isinstance(error, RequestRedirect)
+        and app.debug
         and error.code not in (307, 308)
         and request.method not in ("GET", "HEAD", "OPTIONS")
-    )
-    if app.debug and loses_body:
+    ):
         from .debughelpers import FormDataRoutingRedirect  # debug mode only
 
         raise FormDataRoutingRedirect(request)

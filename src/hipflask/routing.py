@@ -53,7 +53,7 @@ class Target:
     """
 
     __slots__ = (
-        "ask", "converts", "defaults", "endpoint", "is_foreign", "methods", "names", "plan",
+        "ask", "converts", "defaults", "endpoint", "is_foreign", "methods", "names", "one", "plan",
         "rule",
     )  # fmt: skip
 
@@ -66,6 +66,10 @@ class Target:
         converters = rule._converters
         self.names = tuple(str(name) for name in converters)
         self.converts = tuple(_convert_of(converter) for converter in converters.values())
+        #: The name and converter of the only variable, where nothing else makes an argument.
+        self.one: tuple[str, Convert] | None = None
+        if len(self.names) == 1 and not self.defaults:
+            self.one = self.names[0], self.converts[0] or str
         self.ask = self.is_foreign or _needs_werkzeug(rule)
         self.plan: Any = None
 
@@ -97,7 +101,7 @@ _NOT_FOUND = (NOT_FOUND, None)
 class _Node:
     """One segment deep in the tree: literal children, variable children, rules that end here."""
 
-    __slots__ = ("by_method", "dynamic", "first", "literal", "slash", "targets")
+    __slots__ = ("by_method", "dynamic", "first", "is_sole_way", "literal", "slash", "targets")
 
     def __init__(self) -> None:
         self.literal: dict[str, _Node] = {}
@@ -110,6 +114,8 @@ class _Node:
         self.dynamic: tuple[tuple[int, _Match, bool, bool, _Node], ...] = ()
         self.targets: tuple[Target, ...] = ()
         self.slash: _Node | None = None
+        #: Whether no variable here or above might have taken a path elsewhere.
+        self.is_sole_way = False
 
 
 class _AskWerkzeug(Exception):
@@ -119,10 +125,13 @@ class _AskWerkzeug(Exception):
 class Matcher:
     """The compiled map. Immutable, so any thread may match with it."""
 
-    __slots__ = ("_merge_slashes", "_root", "literal")
+    __slots__ = ("_beginnings", "_merge_slashes", "_root", "literal")
 
     def __init__(self, root: _Node, literal: dict[str, dict[str, Target]], merge: bool) -> None:
         self._root = root
+        #: Where a path leads whose last segment may be a variable, by what stands before it.
+        self._beginnings: dict[str, _Node] = {}
+        _collect_beginnings(root, "", True, self._beginnings)
         #: Rules by path and method, for paths that are sent as they are: in ASCII, with one
         #: slash at the start. A request is looked up here before its path is decoded.
         self.literal = literal
@@ -135,8 +144,26 @@ class Matcher:
         one, then by weight. Linear in the number of segments as long as no two rules share
         a prefix of variables.
         """
-        by_method = self.literal.get(path)
         target: Target | None
+        # As most paths are: no variable but the last segment.
+        beginning, slash, last = path.rpartition("/")
+        node = self._beginnings.get(beginning)
+        if node is not None and slash and last and last not in node.literal:
+            is_number, child = node.first  # type: ignore[misc]  # as it is a beginning
+            if (not is_number or last.isdecimal()) and (
+                target := child.by_method.get(method)
+            ) is not None:
+                if (one := target.one) is None:
+                    arguments = target.arguments([last])
+                else:
+                    name, convert = one
+                    try:
+                        arguments = {name: convert(last)}
+                    except ValueError:
+                        arguments = None
+                if arguments is not None:
+                    return target, arguments
+        by_method = self.literal.get(path)
         if by_method is not None:
             target = by_method.get(method)
             if target is not None:
@@ -144,20 +171,24 @@ class Matcher:
                 return target, dict(target.defaults) if target.defaults else {}
         values: list[str] = []
         # The way that `_walk` tries first, which is nearly always the right one.
-        node: _Node | None = self._root if path else None
-        for part in path[1:].split("/"):
-            if node is None:
-                break
+        node = self._root
+        parts = path[1:].split("/")
+        for part in parts:
             child = node.literal.get(part)
-            first = node.first
-            if child is None and part and first and (not first[0] or part.isdecimal()):
+            if child is None:
+                first = node.first
+                if not part or first is None or (first[0] and not part.isdecimal()):
+                    if node.is_sole_way and part and "" not in parts:
+                        return _NOT_FOUND
+                    break
                 values.append(part)
                 child = first[1]
             node = child
-        if node is not None and (target := node.by_method.get(method)) is not None:
-            arguments = target.arguments(values)
-            if arguments is not None:
-                return target, arguments
+        else:
+            if path and (target := node.by_method.get(method)) is not None:
+                arguments = target.arguments(values)
+                if arguments is not None:
+                    return target, arguments
         allowed: set[str] = set()
         values = []
         try:
@@ -258,6 +289,16 @@ def _collect_literal(node: _Node, path: str, found: dict[str, dict[str, Target]]
         found[path] = by_method
     for text, child in node.literal.items():
         _collect_literal(child, f"{path}/{text}", found)
+
+
+def _collect_beginnings(node: _Node, path: str, is_sole_way: bool, found: dict[str, _Node]) -> None:
+    """File every node without variables above it that has one below it, told at sight."""
+    node.is_sole_way = is_sole_way and not node.dynamic
+    if node.first is not None:
+        found[path] = node
+    for text, child in node.literal.items():
+        if text and text.isascii():
+            _collect_beginnings(child, f"{path}/{text}", node.is_sole_way, found)
 
 
 def _convert_of(converter: BaseConverter) -> Convert | None:

@@ -120,6 +120,14 @@ class Plan:
                 setattr(self, ours_async.__name__, self._step_async(app, name, ours_async))
         self._processes = "process_response" in own
         self.makes_app_contexts = "app_context" in own
+        #: Whether an HTTP exception may be an error like any other.
+        self.traps_errors = (
+            "trap_http_exception" in own
+            or app.debug
+            or any(map(app.config.get, ("TRAP_HTTP_EXCEPTIONS", "TRAP_BAD_REQUEST_ERRORS")))
+        )
+        #: Whether somebody replaced how an exception's handler is found.
+        self.searches_handlers = "_find_error_handler" in own
         self.closes_request = app.request_class.close is not Request.close
         #: Whether contexts or requests are made by code that wants a WSGI environ.
         self.makes_contexts = "request_context" in own
