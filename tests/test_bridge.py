@@ -10,8 +10,8 @@ import weakref
 
 import pytest
 
-from hipflask import Flask, g, request
-from hipflask.bridge import async_to_sync, in_pool, is_async
+from hipflask import Flask, bridge, g, request
+from hipflask.bridge import Pool, async_to_sync, in_pool, is_async
 
 variable = contextvars.ContextVar("variable", default="default")
 
@@ -325,3 +325,49 @@ def test_each_loop_of_a_thread_has_the_pool_to_itself():
     for thread, text in in_thread(both):
         assert thread.name == "hipflask-pool"
         assert text == "1"
+
+
+def test_one_thread_takes_quick_calls_and_more_come_where_one_waits(monkeypatch):
+    monkeypatch.setattr(bridge, "PATIENCE_S", 600)
+
+    async def run():
+        pool = Pool()
+        calls = [pool.hop(contextvars.copy_context(), threading.get_ident) for _ in range(50)]
+        assert pool._is_parallel or len(set(await asyncio.gather(*calls))) == 1
+        opened = threading.Event()
+        first = pool.hop(contextvars.copy_context(), opened.wait)
+        second = pool.hop(contextvars.copy_context(), opened.set)
+        while not pool._is_parallel and pool._taken < 51:
+            await asyncio.sleep(0)
+        pool._look()  # the first call of this kind has just been taken
+        pool._look()
+        await asyncio.gather(first, second)
+        assert pool._threads == 2
+        pool.close()
+
+    asyncio.run(run())
+
+
+def test_a_result_does_not_wait_for_a_call_that_takes_long():
+    async def run():
+        pool = Pool()
+        opened = threading.Event()
+        calls = [pool.hop(contextvars.copy_context(), f) for f in (int, opened.wait, int)]
+        assert await calls[0] == await calls[2] == 0
+        opened.set()
+        assert await calls[1]
+        pool.close()
+
+    asyncio.run(run())
+
+
+def test_a_closed_pool_ends_its_threads():
+    async def run():
+        pool = Pool()
+        thread = await pool.hop(contextvars.copy_context(), threading.current_thread)
+        pool.close()
+        return thread
+
+    thread = asyncio.run(run())
+    thread.join(10)
+    assert not thread.is_alive()

@@ -434,6 +434,7 @@ _STEPS = {
         "trap_http_exception",
         "request_context",
         "wsgi_app",
+        "asgi",
         "__call__",
         "app_context",
     )

@@ -125,6 +125,7 @@ def after_response(app: Application, function: Callable[..., Any], *args: Any) -
     if exchange is not None:
         if not exchange.after:
             exchange.after = []
+            exchange.has_rest = True
         exchange.after.append(job)
         return
 

@@ -5,8 +5,7 @@ that an async client made in one request still works in the next. The coroutine 
 copy of the caller's context; what it sets there is carried back.
 
 From the event loop plain code runs in a pool of threads, in the request's own context. The
-pool hands results back in batches, one wake-up of the loop for many of them: 5 us of CPU a
-call where `run_in_executor` takes 32.
+pool hands results back in batches, one wake-up of the loop for many of them.
 """
 
 from __future__ import annotations
@@ -116,6 +115,11 @@ def _carry_back(context: Context) -> None:
 _missing: Any = object()
 
 
+async def ready(value: Any) -> Any:
+    """What is known already, to be awaited."""
+    return value
+
+
 class AsyncBody:
     """A body made by an async iterator: `async for` on the loop, `for` in a plain thread.
 
@@ -171,16 +175,24 @@ class Busy(Exception):
     """The pool's queue is full; the request should be refused with a 503."""
 
 
+# How long calls may wait for the threads that are awake before more are roused.
+PATIENCE_S = 0.001
+
+
 class Pool:
     """Threads that run plain code for one event loop.
 
     At most `size` threads, started as needed; at most `queue` calls wait. Made and used on
     the loop; the threads end with the process.
+
+    One thread is awake as long as it keeps up: plain code is quick, threads that hand the
+    interpreter to one another are not. Only where no call is taken for PATIENCE_S, as each
+    thread that is awake waits for something, does each call that waits get a thread. While
+    calls wait, results wait for as long, so that one wake-up of the loop does for many.
     """
 
     def __init__(self, size: int = 32, queue: int = 128) -> None:
         import asyncio  # only who has a loop comes here
-        from queue import SimpleQueue
 
         self.size = size
         self.queue = queue
@@ -189,33 +201,91 @@ class Pool:
         #: Calls refused.
         self.shed = 0
         self._loop = asyncio.get_running_loop()
-        self._calls: SimpleQueue[Any] = SimpleQueue()
+        self._calls: deque[Any] = deque()
         self._finished: deque[Any] = deque()
-        self._waking = False
-        self._threads = 0
+        self._is_waking = False
+        # For what follows, and for who goes to rest while a call comes.
+        self._lock = threading.Lock()
+        self._threads = self._awake = 0
+        #: The threads that rest, as what each of them waits for.
+        self._resting: list[Any] = []
+        # Calls taken so far, now and when the loop last looked.
+        self._taken = self._seen = 0
+        self._is_looking = False
+        # Without the interpreter's lock, threads do not hand it to one another.
+        self._is_parallel = not getattr(sys, "_is_gil_enabled", lambda: True)()
 
-    async def run(self, context: Context, function: Callable[..., Any], *args: Any) -> Any:
+    def run(self, context: Context, function: Callable[..., Any], *args: Any) -> Any:
         """Call `function` in a thread, in `context`; raises Busy where the queue is full.
 
-        A caller that is cancelled leaves the call to run to its end.
+        What is returned is to be awaited. A caller that is cancelled leaves the call to run to
+        its end.
         """
         if self.pending >= self.size + self.queue:
             self.shed += 1
             raise Busy
-        return await self.hop(context, function, *args)
+        return self.hop(context, function, *args)
 
-    async def hop(self, context: Context, function: Callable[..., Any], *args: Any) -> Any:
+    def hop(self, context: Context, function: Callable[..., Any], *args: Any) -> Any:
         """`run` for a request that is in work already, whose further calls are never refused."""
         future = self._loop.create_future()
         self.pending += 1
-        if self.pending > self._threads < self.size:
-            self._threads += 1
-            threading.Thread(target=self._work, name="hipflask-pool", daemon=True).start()
-        self._calls.put((future, context, function, args))
-        return await future
+        with self._lock:
+            self._calls.append((future, context, function, args))
+            if self._awake == 0:
+                self._rouse(1)
+                return future
+            if self._is_parallel:
+                self._rouse(1)
+        if not self._is_looking:
+            self._is_looking = True
+            self._seen = self._taken
+            self._loop.call_later(PATIENCE_S, self._look)
+        return future
+
+    def _rouse(self, number: int) -> None:
+        """Have so many more threads awake, as far as there may be. With the lock."""
+        for _ in range(min(number, self.size - self._awake)):
+            self._awake += 1
+            if self._resting:
+                self._resting.pop().release()
+            else:
+                self._threads += 1
+                threading.Thread(target=self._work, name="hipflask-pool", daemon=True).start()
+
+    def _look(self) -> None:
+        """See whether the calls that wait are getting on."""
+        with self._lock:
+            waiting = len(self._calls)
+            if self._taken == self._seen:
+                self._rouse(waiting)
+        self._seen = self._taken
+        # Told before the results are handed back, so that none is left that came too late.
+        self._is_looking = waiting > 0
+        if waiting:
+            self._loop.call_later(PATIENCE_S, self._look)
+        self._hand_back()
 
     def _work(self) -> None:
-        while (call := self._calls.get()) is not None:
+        calls = self._calls
+        rest = threading.Lock()
+        rest.acquire()
+        while True:
+            try:
+                call = calls.popleft()
+            except IndexError:
+                if self._finished and not self._wake_loop():
+                    return
+                with self._lock:
+                    if calls:
+                        continue
+                    self._awake -= 1
+                    self._resting.append(rest)
+                rest.acquire()
+                continue
+            if call is None:
+                return
+            self._taken += 1
             future, context, function, args = call
             result = error = None
             try:
@@ -223,17 +293,23 @@ class Pool:
             except BaseException as caught:
                 error = caught
             self._finished.append((future, result, error))
-            # Set before the loop empties the deque, so that no result is left in it.
-            if not self._waking:
-                self._waking = True
-                try:
-                    self._loop.call_soon_threadsafe(self._hand_back)
-                except RuntimeError:
-                    return  # the loop is closed: nobody waits
+            if not (calls and self._is_looking) and not self._wake_loop():
+                return
             del call, future, context, function, args, result, error
 
+    def _wake_loop(self) -> bool:
+        """Have the results handed back; returns whether there is a loop to do so."""
+        # Set before the loop empties the deque, so that no result is left in it.
+        if not self._is_waking:
+            self._is_waking = True
+            try:
+                self._loop.call_soon_threadsafe(self._hand_back)
+            except RuntimeError:
+                return False  # the loop is closed: nobody waits
+        return True
+
     def _hand_back(self) -> None:
-        self._waking = False
+        self._is_waking = False
         finished = self._finished
         while finished:
             future, result, error = finished.popleft()
@@ -247,8 +323,9 @@ class Pool:
 
     def close(self) -> None:
         """Let the threads end once their calls are done."""
-        for _ in range(self._threads):
-            self._calls.put(None)
+        with self._lock:
+            self._calls.extend([None] * self._threads)
+            self._rouse(len(self._resting))
 
 
 def pool() -> Pool:

@@ -373,7 +373,7 @@ class RequestContext(AppContext):
             is_upgrade = "HTTP_UPGRADE" in environ
             cookie = environ.get("HTTP_COOKIE")
         else:
-            method, path, host, is_upgrade, cookie = exchange.line()
+            method, path, host, is_upgrade, cookie = exchange.line
         self.method = method
         self.cookie = cookie
         if host not in plan.hosts and not self._check_host(plan):
@@ -500,6 +500,23 @@ class RequestContext(AppContext):
                     implied, self.implied = self.implied, None
                     implied.pop(exc)
 
+    def leave(self) -> bool:
+        """`pop`, where it has nothing to call; returns whether that was so."""
+        request = self.request
+        if (
+            not self.route.ends_quietly
+            or heard.any
+            or _current() is not self
+            or self.plan is not self.app._cell.plan
+            or self._further is not None
+            or request.has_files
+            or request._environ is not None
+        ):
+            return False
+        _reset_current(self._token)
+        self._token = None
+        return True
+
     async def pop_async(self, exc: BaseException | None = _sentinel) -> None:
         """`pop` on the event loop."""
         if exc is _sentinel:
@@ -565,15 +582,18 @@ def request_context_of(self: ft.Application, exchange: Any) -> RequestContext:
     if plan.makes_contexts:
         made: RequestContext = self.request_context(exchange.environ(None))
         return made
-    if plan.is_bare_request:
-        request = _new(plan.request_class)
-        request._exchange = exchange
-        request._environ = None
-        request.has_files = False
-        request.json_module = plan.json
-    else:
-        request = plan.request_of(exchange)
-    return RequestContext(self, {}, request)
+    if not plan.is_bare_request:
+        return RequestContext(self, {}, plan.request_of(exchange))
+    # As in `request_context`.
+    ctx = _new(RequestContext)
+    ctx.app = self
+    ctx.request = request = _new(plan.request_class)
+    ctx.route = ctx._token = ctx._further = ctx._app_face = ctx.implied = None
+    request.json_module = plan.json
+    request._exchange = exchange
+    request._environ = request.routing_exception = None
+    request.has_files = False
+    return ctx
 
 
 def request_context(self: ft.Application, environ: ft.Environ) -> RequestContext:

@@ -9,7 +9,6 @@ called through `plan`.
 
 from __future__ import annotations
 
-import threading
 from collections.abc import AsyncIterator, Iterator, Mapping
 from contextvars import copy_context
 from functools import cache
@@ -44,12 +43,16 @@ _READY = frozenset((str, bytes, dict, list))
 
 async def ring_asgi(self: ft.Application, scope: Any, receive: Any, send: Any) -> None:
     """Answer an ASGI 3 server; this is `Flask.asgi`, for those that do not take the application."""
-    await _asgi_app()(self, scope, receive, send)
+    ring = _asgi_app()
+    plan = self._cell.plan
+    if plan is not None and not plan.has_own_asgi:
+        plan.asgi = ring
+    await ring(self, scope, receive, send)
 
 
-async def ring_rsgi(self: ft.Application, scope: Any, protocol: Any) -> None:
-    """Answer an RSGI server, which is Granian; this is `Flask.__rsgi__`."""
-    await _rsgi_app()(self, scope, protocol)
+def ring_rsgi(self: ft.Application, scope: Any, protocol: Any) -> Any:
+    """Answer an RSGI server, which is Granian; this is `Flask.__rsgi__`. To be awaited."""
+    return _rsgi_app()(self, scope, protocol)
 
 
 # Asked once for the module: an import in a function costs each request some 3 % of its CPU.
@@ -69,103 +72,153 @@ def _rsgi_app() -> Any:
     return rsgi_app
 
 
-async def serve(app: ft.Application, exchange: Any) -> None:
-    """Answer an exchange of ASGI or RSGI, send the response, and start the work after it."""
-    try:
-        await exchange.send(app, await answer(app, exchange))
-    except BaseException as error:
-        if not exchange.is_end(error):
-            raise
-    finally:
-        if exchange._watching is not None or exchange.spool is not None:
-            exchange.close()
-        if exchange.after:
-            exchange.start_work(app)
+async def serve(app: ft.Application, make: Any, scope: Any, receive: Any, send: Any) -> None:
+    """Answer an exchange of ASGI or RSGI, send the response, and start the work after it.
 
-
-class Watch:
-    """Has the exchanges of one loop watched whose view runs for longer than WATCH_AFTER_S.
-
-    One timer for all of them, and none while nothing runs: with a timer for each, and for each
-    a watch of its own, the timers alone were a tenth of a request's CPU.
-    """
-
-    __slots__ = ("_is_ticking", "_loop", "_old", "_young")
-
-    def __init__(self, loop: Any) -> None:
-        self._loop = loop
-        self._young: set[Any] = set()
-        self._old: set[Any] = set()
-        self._is_ticking = False
-
-    def _tick(self) -> None:
-        for exchange in self._old:
-            exchange.watch()
-        self._old, self._young = self._young, set()
-        self._is_ticking = bool(self._old)
-        if self._is_ticking:
-            self._loop.call_later(WATCH_AFTER_S, self._tick)
-
-    @staticmethod
-    def over(loop: Any) -> set[Any]:
-        """The set that an exchange of the running loop is in while its view runs."""
-        watch: Watch | None = getattr(_local, "watch", None)
-        if watch is None or watch._loop is not loop:
-            watch = _local.watch = Watch(loop)
-        if not watch._is_ticking:
-            watch._is_ticking = True
-            loop.call_later(WATCH_AFTER_S, watch._tick)
-        return watch._young
-
-
-_local = threading.local()
-
-
-async def answer(app: ft.Application, exchange: Any) -> Any:
-    """Answer an exchange of ASGI or RSGI; returns the response, with its context popped.
-
-    Runs on the event loop, in a task of the request's own. The body is read here, within its
-    limit, before a thread is taken; then a route of plain functions runs in the pool as a
+    What `wsgi_app` is for WSGI, on the event loop and in a task of the request's own: the
+    exchange, which asks for that task, is therefore made here. The body is read here, within
+    its limit, before a thread is taken; then a route of plain functions runs in the pool as a
     whole, and any other on the loop.
     """
-    if (app._cell.plan or app.sealed).has_chain:
-        from .front.chain import answer_through_chain  # middleware only
-
-        return await answer_through_chain(app, exchange)
-    ctx = app.request_context_of(exchange)
-    ctx.arrive()
+    ctx: Any = None
+    watch = None
+    error: BaseException | None = None
+    exchange = make(scope, receive, send)
     try:
-        ctx.match_request()
-        exchange.route = route = ctx.route
-        if exchange.has_body:
-            if route.streams:
-                exchange.leave_unread(app.config)
-            elif error := await exchange.read(ctx.request.max_content_length, app.config):
-                # Raised where the view would be called, so that no view gets such a body.
-                ctx.request.routing_exception = ctx.request.routing_exception or error
-        is_sync = route.is_sync
-    except BaseException as error:
-        await ctx.pop_async(error)
-        raise
-    if not is_sync:
-        # Who takes long is cancelled when the client leaves; a watch from the start would cost
-        # every request a task.
-        running = Watch.over(exchange.loop)
-        running.add(exchange)
         try:
-            return await conclude_async(ctx)
+            if (app._cell.plan or app.sealed).has_chain:
+                from .front.chain import answer_through_chain  # middleware only
+
+                response = await answer_through_chain(app, exchange)
+            else:
+                ctx = app.request_context_of(exchange)
+                ctx.arrive()
+                ctx.match_request()
+                exchange.route = route = ctx.route
+                if exchange.has_body:
+                    await _take_body(ctx, exchange)
+                if route.is_sync:
+                    plain, ctx = ctx, None  # the thread pops it
+                    response = await _answer_in_pool(plain)
+                else:
+                    watch = _watches.get(exchange.loop) or _begin_watch(exchange.loop)
+                    if watch.latest is not None:
+                        watch.young.add(watch.latest)
+                    watch.latest = exchange
+                    if ctx.plan.opens_session:
+                        await ctx.open_session_async()
+                    respond = ctx.plan.respond_async
+                    response = await respond(ctx)
+        except Exception as caught:
+            if ctx is None or ctx.plan is None:
+                raise
+            error = caught
+            response = await app.sealed.on_error_async(ctx, caught)
+        except BaseException as caught:
+            error = caught
+            raise
         finally:
-            running.discard(exchange)
+            if watch is not None:
+                if watch.latest is exchange:
+                    watch.latest = None
+                else:
+                    watch.forget(exchange)
+            if error is not None and ctx is not None and app.should_ignore_error(error):
+                error = None
+            try:
+                if ctx is None:
+                    pass  # not made, or the pool's to pop
+                elif error is not None or not ctx.leave():
+                    await ctx.pop_async(error)
+            finally:
+                del error  # its traceback keeps this frame
+        messages = exchange.send_ready(response)
+        if messages is None:
+            await exchange.send(app, response)
+        else:
+            put = exchange.put
+            for message in messages:
+                await put(message)
+    except BaseException as caught:
+        if not exchange.is_end(caught):
+            raise
+    finally:
+        if exchange.has_rest:
+            exchange.close(app)
+
+
+async def _take_body(ctx: RequestContext, exchange: Any) -> None:
+    """Read the body, unless the view does that itself."""
+    config = ctx.app.config
+    if ctx.route.streams:
+        exchange.leave_unread(config)
+    elif error := await exchange.read(ctx.request.max_content_length, config):
+        # Raised where the view would be called, so that no view gets such a body.
+        ctx.request.routing_exception = ctx.request.routing_exception or error
+
+
+async def _answer_in_pool(ctx: RequestContext) -> Any:
+    """`conclude` in a thread; a response that refuses where all are busy."""
     try:
         return await bridge.pool().run(copy_context(), conclude, ctx)
     except bridge.Busy:
         # Before any hook of the application, so that being busy costs next to nothing.
-        return app.response_class(
+        return ctx.app.response_class(
             "The server is busy.\n", 503, {"Retry-After": "1"}, content_type="text/plain"
         )
     finally:
         # The thread popped it in a context of its own.
         _cv_current.set(None)
+
+
+class Watch:
+    """Has the exchanges of one loop watched whose view runs for longer than WATCH_AFTER_S.
+
+    Those are cancelled when their client leaves; a watch from the start would cost each a task.
+    One timer for all of them, and none while nothing runs: with a timer for each, and for each
+    a watch of its own, the timers alone were a tenth of a request's CPU.
+
+    An exchange is the latest while its view runs. Who finds another one there knows that its
+    view waits, and puts it to the young: a view that never waits costs nothing more.
+    """
+
+    __slots__ = ("_loop", "_old", "latest", "young")
+
+    def __init__(self, loop: Any) -> None:
+        self._loop = loop
+        self.latest: Any = None
+        self.young: set[Any] = set()
+        self._old: set[Any] = set()
+
+    def forget(self, exchange: Any) -> None:
+        """The view of an exchange that waited is done."""
+        self.young.discard(exchange)
+        self._old.discard(exchange)
+
+    def _tick(self) -> None:
+        for exchange in self._old:
+            exchange.watch()
+        if self.latest is not None:
+            self.young.add(self.latest)
+            self.latest = None
+        self._old, self.young = self.young, set()
+        if self._old:
+            self._loop.call_later(WATCH_AFTER_S, self._tick)
+        else:
+            _watches.pop(self._loop, None)
+
+
+# The watches that tick, by loop.
+_watches: dict[Any, Watch] = {}
+
+
+def _begin_watch(loop: Any) -> Watch:
+    for known in list(_watches):
+        if known.is_closed():
+            _watches.pop(known, None)
+    watch = _watches[loop] = Watch(loop)
+    loop.call_later(WATCH_AFTER_S, watch._tick)
+    return watch
 
 
 def conclude(ctx: RequestContext) -> Any:
@@ -195,30 +248,6 @@ def conclude(ctx: RequestContext) -> Any:
             del error  # its traceback keeps this frame
 
 
-async def conclude_async(ctx: RequestContext) -> Any:
-    """`conclude` on the event loop: what is async is awaited, what is not runs in the pool."""
-    error: BaseException | None = None
-    app = ctx.app
-    try:
-        try:
-            if ctx.plan.opens_session:
-                await ctx.open_session_async()
-            return await ctx.plan.respond_async(ctx)
-        except Exception as caught:
-            error = caught
-            return await app.sealed.on_error_async(ctx, caught)
-        except BaseException as caught:
-            error = caught
-            raise
-    finally:
-        if error is not None and app.should_ignore_error(error):
-            error = None
-        try:
-            await ctx.pop_async(error)
-        finally:
-            del error  # its traceback keeps this frame
-
-
 def respond(ctx: RequestContext) -> Any:
     """Handle the request of a pushed context; returns the response to send.
 
@@ -243,8 +272,10 @@ def respond(ctx: RequestContext) -> Any:
             # Its traceback leads to frames that lead back to the request that keeps it.
             error.__traceback__ = None
     try:
-        finish = plan.finish
-        return finish(ctx, answer)
+        if not ctx.is_processed and not heard.any and plan is app._cell.plan:
+            make = plan.make
+            return make(ctx, answer)  # nobody goes through it
+        return plan.finish(ctx, answer)
     finally:
         del answer  # may be the exception, whose traceback keeps this frame
 
@@ -270,8 +301,10 @@ async def respond_async(ctx: RequestContext) -> Any:
             # Its traceback leads to frames that lead back to the request that keeps it.
             error.__traceback__ = None
     try:
-        finish = plan.finish_async
-        return await finish(ctx, answer)
+        if not ctx.is_processed and not heard.any and plan is app._cell.plan:
+            make = plan.make
+            return make(ctx, answer)  # nobody goes through it
+        return await plan.finish_async(ctx, answer)
     finally:
         del answer  # may be the exception, whose traceback keeps this frame
 
@@ -320,8 +353,8 @@ def dispatch(ctx: RequestContext) -> Any:
     return view(**arguments) if arguments else view()
 
 
-async def dispatch_async(ctx: RequestContext) -> Any:
-    """`dispatch` on the event loop."""
+def dispatch_async(ctx: RequestContext) -> Any:
+    """`dispatch` on the event loop; what it returns is to be awaited."""
     request = ctx.request
     if request.routing_exception is not None:
         ctx.app.raise_routing_exception(request)
@@ -330,12 +363,12 @@ async def dispatch_async(ctx: RequestContext) -> Any:
         # A hook sent the request elsewhere.
         route = ctx.plan.route_of_rule(request.url_rule)
     if route.options and ctx.method == "OPTIONS":
-        return ctx.app.make_default_options_response()
+        return bridge.ready(ctx.app.make_default_options_response())
     if route.call_async is not None:
-        return await route.call_async(ctx)
+        return route.call_async(ctx)
     view = route.view_async
     arguments = request.view_args
-    return await (view(**arguments) if arguments else view())
+    return view(**arguments) if arguments else view()
 
 
 def finish(ctx: RequestContext, answer: Any, from_error_handler: bool = False) -> Any:
@@ -348,12 +381,7 @@ def finish(ctx: RequestContext, answer: Any, from_error_handler: bool = False) -
     plan = ctx.plan
     if plan is not app._cell.plan:
         plan = ctx.renew()
-    if answer.__class__ is str and plan.makes_text:
-        response = _new(plan.bare)
-        response._ready_type = plan.text_type
-        response.response = [answer.encode()]
-    else:
-        response = plan.make(ctx, answer)
+    response = plan.make(ctx, answer)
     try:
         if ctx.is_processed:
             response = plan.process(ctx, response)
@@ -374,12 +402,7 @@ async def finish_async(ctx: RequestContext, answer: Any, from_error_handler: boo
     plan = ctx.plan
     if plan is not app._cell.plan:
         plan = ctx.renew()
-    if answer.__class__ is str and plan.makes_text:
-        response = _new(plan.bare)
-        response._ready_type = plan.text_type
-        response.response = [answer.encode()]
-    else:
-        response = plan.make(ctx, answer)
+    response = plan.make(ctx, answer)
     try:
         if ctx.is_processed:
             response = await plan.process_async(ctx, response)
@@ -451,7 +474,7 @@ def make(ctx: RequestContext, answer: Any) -> Any:
     app = ctx.app
     plan = ctx.plan
     kind = answer.__class__
-    if plan.bare is not None and kind in _READY:
+    if kind in _READY and plan.bare is not None:
         response = _new(plan.bare)
         response._ready_type = plan.text_type
         if kind is str:

@@ -52,7 +52,8 @@ class Route:
     """One rule with everything that runs around its view, in order."""
 
     __slots__ = (
-        "after", "after_async", "before", "before_async", "call", "call_async", "has_before",
+        "after", "after_async", "before", "before_async", "call", "call_async", "ends_quietly",
+        "has_before",
         "is_processed", "is_sync", "options", "preprocess", "problem", "rule", "streams",
         "tears_down", "view", "view_async",
     )  # fmt: skip
@@ -74,6 +75,8 @@ class Route:
     is_processed: bool
     #: Whether `do_teardown_request` has anything to do.
     tears_down: bool
+    #: Whether nothing at all is called when the request's context is popped.
+    ends_quietly: bool
     #: The same to be awaited; neighbours that are plain functions share a call of the pool.
     view_async: Callable[..., Any]
     before_async: tuple[Callable[..., Any], ...]
@@ -110,7 +113,7 @@ class Plan:
             app.config["TRUSTED_HOSTS"] is None and app.request_class.trusted_hosts is None
         )
         #: Hosts that passed; empty while each request is Werkzeug's to match.
-        self.hosts: set[str | None] = set()
+        self.hosts: set[str | bytes | None] = set()
         # By identity, as Werkzeug's rules have no hash; a route keeps its rule alive.
         self._routes: dict[int, Route] = {}
 
@@ -118,7 +121,7 @@ class Plan:
             setattr(self, ours.__name__, self._step(app, name, ours))
             if ours_async is not None:
                 setattr(self, ours_async.__name__, self._step_async(app, name, ours_async))
-        self._processes = "process_response" in own
+        self._processes = "process_response" in own or "finalize_request" in own
         self.makes_app_contexts = "app_context" in own
         #: Whether an HTTP exception may be an error like any other.
         self.traps_errors = (
@@ -137,6 +140,9 @@ class Plan:
         self.has_chain = "wsgi_app" in own or (
             "__call__" in own and getattr(call, "_bell", None) is call
         )
+        #: What `asgi` awaits; None until it was called, and where it was replaced.
+        self.asgi: Any = None
+        self.has_own_asgi = "asgi" in own
         self.request_class = app.request_class
         self.json = app.json
         self.is_bare_request = (
@@ -150,8 +156,6 @@ class Plan:
         self.opens_session = not _is_own_interface(app.session_interface)
         #: The class whose instances dispatch may make without calling its constructor.
         self.bare = app.response_class if _is_bare(app.response_class) else None
-        #: Whether text becomes one right where it is (`dispatch.finish`).
-        self.makes_text = self.bare is not None and "make_response" not in own
         #: The Content-Type of its text.
         self.text_type = type_field(_content_type(app.response_class.default_mimetype or ""))
         #: Whether the JSON provider gives the body of a dict or list without a response.
@@ -210,6 +214,8 @@ class Plan:
         """The host passed Werkzeug's checks; the next request to it is matched by the plan."""
         if not self._asks and len(self.hosts) < HOSTS_KEPT:
             self.hosts.add(host)
+            if host is not None and host.isascii():
+                self.hosts.add(host.encode())  # as ASGI has it
 
     def request_of(self, exchange: Any) -> Request:
         """The request of an exchange of ASGI or RSGI."""
@@ -277,6 +283,12 @@ class Plan:
         )
         route.tears_down = "do_teardown_request" in self._own or any(
             teardown.get(scope) for scope in scopes
+        )
+        route.ends_quietly = not (
+            route.tears_down
+            or self.tears_down_app
+            or self.closes_request
+            or self.makes_app_contexts
         )
         return route
 

@@ -1,4 +1,4 @@
-"""`benchmarks` is found whichever way pytest is called, and chooses Flask's defaults for itself."""
+"""`benchmarks` is found whichever way pytest is called, and leaves the environment as it was."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ if ROOT not in sys.path:
 
 
 @pytest.fixture(autouse=True)
-def flask_defaults(monkeypatch: pytest.MonkeyPatch) -> None:
+def own_defaults(monkeypatch: pytest.MonkeyPatch) -> None:
     """What the programs set in the environment is gone after the test."""
-    monkeypatch.setenv("HIPFLASK_DEFAULTS", "flask")
+    monkeypatch.setenv("HIPFLASK_DEFAULTS", "")  # so that it is put back
+    monkeypatch.delenv("HIPFLASK_DEFAULTS")

@@ -17,7 +17,6 @@ from hipflask import (
     stream_with_context,
     streams_body,
 )
-from hipflask.dispatch import Watch
 from hipflask.front import exchange as exchange_module
 from hipflask.front import sending
 from hipflask.front.asgi import asgi_app
@@ -285,7 +284,8 @@ def test_many_requests_share_one_timer(app, monkeypatch):
         for _ in range(20):
             await asyncio.gather(*(Connection().answer(app) for _ in range(10)))
         assert [call.__name__ for call in timers] == ["_tick"]
-        assert not Watch.over(loop)
+        watch = dispatch._watches[loop]
+        assert (watch.latest, watch.young, watch._old) == (None, set(), set())
 
     asyncio.run(run())
 
@@ -301,10 +301,9 @@ def test_the_timer_stands_still_while_nothing_runs(app, monkeypatch):
     async def run():
         for _ in range(2):
             await Connection().answer(app)
-            watch = dispatch._local.watch
-            assert watch._is_ticking
+            watch = dispatch._watches[asyncio.get_running_loop()]
             watch._tick()
-            assert not watch._is_ticking
+            assert not dispatch._watches
 
     asyncio.run(run())
 

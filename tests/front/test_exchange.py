@@ -13,6 +13,7 @@ from werkzeug.exceptions import (
     RequestTimeout,
 )
 
+from hipflask import Flask
 from hipflask.front import exchange as module
 from hipflask.front.exchange import Exchange, Guard
 
@@ -105,7 +106,7 @@ def test_a_large_body_is_a_file(monkeypatch):
     assert not isinstance(exchange.body, bytes)
     with exchange.stream(None) as file:
         assert file.read() == b"12345678abcdefgh"
-    exchange.close()
+    exchange.close(Flask(__name__))
     assert exchange.spool.closed
 
 

@@ -22,8 +22,9 @@ SAID_OTHERWISE = {
 }
 # Not steps of a request, or without a plain twin for the reason given.
 ALONE = {
-    "serve": "around `answer`, where a WSGI server sends the response itself",
-    "answer": "the way in from an async door, where wsgi_app is the one from WSGI",
+    "serve": "the way in from an async door, where wsgi_app is the one from WSGI",
+    "_take_body": "under WSGI the body is read when it is asked for",
+    "_answer_in_pool": "a WSGI server's thread is one already",
     "open_session_async": "its twin is an attribute: `_session`",
     "save_session_async": "its twin is the session interface's own method",
     "ring_asgi": "the bell of ASGI",
@@ -54,6 +55,8 @@ class Plain(ast.NodeTransformer):
             # in_pool(f, *arguments) is f(*arguments), elsewhere.
             function, *arguments = node.args
             return ast.Call(function, arguments, node.keywords)
+        if isinstance(node.func, ast.Attribute) and node.func.attr == "ready":
+            return node.args[0]  # what is only made something to await
         text = ast.unparse(node)
         return ast.parse(SAID_OTHERWISE.get(text, text), mode="eval").body
 
@@ -98,7 +101,8 @@ def twins() -> list[tuple[str, str]]:
         (module.__name__, name)
         for module in MODULES
         for name, node in functions_of(tree_of(module)).items()
-        if isinstance(node, ast.AsyncFunctionDef) and name.rpartition(".")[2] not in ALONE
+        if (isinstance(node, ast.AsyncFunctionDef) or name.endswith("_async"))
+        and name.rpartition(".")[2] not in ALONE
     ]
 
 
@@ -137,7 +141,9 @@ def test_an_omitted_await_is_seen() -> None:
     missing = []
     for module in MODULES:
         for name, node in functions_of(tree_of(module)).items():
-            awaited = {id(each.value) for each in ast.walk(node) if isinstance(each, ast.Await)}
+            # A plain function may hand on what is to be awaited.
+            ends = ast.Await if isinstance(node, ast.AsyncFunctionDef) else ast.Return
+            awaited = {id(each.value) for each in ast.walk(node) if isinstance(each, ends)}
             for call in ast.walk(node):
                 if not isinstance(call, ast.Call) or id(call) in awaited:
                     continue

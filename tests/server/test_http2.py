@@ -81,7 +81,8 @@ def folder(folder):
 
 @pytest.fixture(params=["rsgi", "asgi"])
 def server(served, request):
-    return served(interface=request.param, threads=2, queue=100)
+    # One thread, as a second one would be started when it is first needed.
+    return served(interface=request.param, threads=1, queue=100)
 
 
 class Client:
@@ -164,7 +165,7 @@ def seen(server):
 def leaving_nothing(server):
     """What is alive in the worker before is all that is alive afterwards."""
     with connected(server) as client:
-        # Both threads of the pool, and whatever is made on first use.
+        # The thread of the pool, and whatever is made on first use.
         streams = [client.begin(path, LENGTH, ends=True) for path in PATHS * 4]
         assert set(client.answers(*streams)) == {(200, b"200")}
     assert set(seen(server)) == {LENGTH}

@@ -3,24 +3,28 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Coroutine
+from asyncio import get_running_loop
+from collections.abc import AsyncIterator, Coroutine, Mapping
 from typing import Any
 
 from werkzeug.exceptions import ClientDisconnected
 
 from ..dispatch import serve
 from ..lifespan import Life, StartupError
-from ..responses import DOOR, checked_fields
+from ..responses import DOOR, LENGTHS_KEPT, TYPES_KEPT, checked_fields
 from ..typing import Application
-from .exchange import BODILESS, DOUBT_S, Exchange
+from .exchange import BODILESS, DOUBT_S, Exchange, Guard, current_task, patience
 from .sending import SORRY, file_of, refuse, send_body
+
+# The fields that each request is asked for.
+_LOOKED_AT = frozenset((b"host", b"cookie", b"upgrade", b"content-length", b"transfer-encoding"))
 
 
 def asgi_app(app: Application, scope: Any, receive: Any, send: Any) -> Coroutine[Any, Any, None]:
     """What answers one ASGI connection, to be awaited in a task of its own."""
     kind = scope["type"]
     if kind == "http":
-        return serve(app, ASGIExchange(scope, receive, send))
+        return serve(app, asgi_exchange, scope, receive, send)
     if kind == "lifespan":
         return _lifespan(app, receive, send)
     if kind == "websocket":
@@ -30,21 +34,55 @@ def asgi_app(app: Application, scope: Any, receive: Any, send: Any) -> Coroutine
     raise NotImplementedError(f"ASGI scope type {kind!r}")
 
 
+def asgi_exchange(scope: Any, receive: Any, send: Any) -> ASGIExchange:
+    """The exchange that a server's three arguments stand for. In the task that answers."""
+    # Without a constructor, which would cost as much again.
+    exchange = ASGIExchange()
+    exchange.scope = scope
+    exchange.receive = receive
+    exchange.put = send
+    exchange.loop = loop = get_running_loop()
+    exchange.task = current_task(loop)
+    host = cookie = None
+    is_upgrade = has_body = exchange.has_rest = False
+    for name, value in scope["headers"]:
+        if name in _LOOKED_AT:
+            if name == b"host":
+                host = value if host is None else host
+            elif name == b"cookie":
+                text = value.decode("latin-1")
+                cookie = text if cookie is None else f"{cookie}; {text}"
+            elif name == b"upgrade":
+                is_upgrade = True
+            else:
+                has_body = True
+    path = scope["path"]
+    if root := scope.get("root_path"):
+        path = path.removeprefix(root)
+    exchange.line = scope["method"], path, host, is_upgrade, cookie
+    exchange.has_body = has_body or (
+        scope.get("http_version") in _FRAMED and exchange.method not in BODILESS
+    )
+    return exchange
+
+
+# The versions of HTTP in which a body needs no field to announce it.
+_FRAMED = frozenset(("2", "2.0", "3", "3.0"))
+
+
 class ASGIExchange(Exchange):
     """An exchange over `receive` and `send`."""
 
-    def __init__(self, scope: Any, receive: Any, send: Any) -> None:
-        self.scope = scope
-        self._receive = receive
-        self._send = send
-        self._drained = False
-        self.loop = asyncio.get_running_loop()
-        self.task = asyncio.current_task()
-        self.method = scope["method"].upper()
-        root = scope.get("root_path") or ""
-        path = scope["path"]
-        self.path = path.removeprefix(root) if root else path
+    #: What the server gave.
+    scope: Any
+    receive: Any
+    put: Any
+    _drained = False
+    # The first message of a body of several.
+    _ahead: Any = None
 
+    method = property(lambda self: self.scope["method"].upper())
+    path = property(lambda self: self.line[1])
     scheme = property(lambda self: self.scope.get("scheme", "http"))
     root_path = property(lambda self: (self.scope.get("root_path") or "").rstrip("/"))
     query_string = property(lambda self: self.scope.get("query_string", b""))
@@ -66,38 +104,34 @@ class ASGIExchange(Exchange):
                     break
         return None if found is None else found.decode("latin-1")
 
-    def line(self) -> tuple[str, str, str | None, bool, str | None]:
-        """See `Exchange.line`; one pass over the fields, the first Host and all of Cookie."""
-        host = cookie = None
-        is_upgrade = False
-        for key, value in self.scope["headers"]:
-            if key == b"host":
-                host = value.decode("latin-1") if host is None else host
-            elif key == b"cookie":
-                text = value.decode("latin-1")
-                cookie = text if cookie is None else f"{cookie}; {text}"
-            elif key == b"upgrade":
-                is_upgrade = True
-        return self.method, self.path, host, is_upgrade, cookie
+    async def take(self, config: Mapping[str, Any]) -> bytes | None:
+        """See `Exchange.take`."""
+        with Guard(patience(config, self.loop.time())):
+            message = await self.receive()
+        if message["type"] == "http.disconnect":
+            raise ClientDisconnected()
+        if message.get("more_body"):
+            self._ahead = message
+            return None
+        self._drain()
+        return message.get("body", b"")  # type: ignore[no-any-return]
 
-    @property
-    def has_body(self) -> bool:
-        for key, _ in self.scope["headers"]:
-            if key == b"content-length" or key == b"transfer-encoding":
-                return True
-        return not self.http_version.startswith("1") and self.method not in BODILESS
+    def _drain(self) -> None:
+        self._drained = True
+        if self._watching is _LATER:
+            self._watching = None
+            self.watch()
 
     async def chunks(self) -> AsyncIterator[bytes]:
         while True:
-            message = await self._receive()
+            message, self._ahead = self._ahead, None
+            if message is None:
+                message = await self.receive()
             if message["type"] == "http.disconnect":
                 raise ClientDisconnected()
             chunk = message.get("body")
             if not message.get("more_body"):
-                self._drained = True
-                if self._watching is _LATER:
-                    self._watching = None
-                    self.watch()
+                self._drain()
             if chunk:
                 yield chunk
             if self._drained:
@@ -106,7 +140,7 @@ class ASGIExchange(Exchange):
     async def doubt(self) -> None:
         """See `Exchange.doubt`."""
         try:
-            message = await asyncio.wait_for(self._receive(), DOUBT_S)
+            message = await asyncio.wait_for(self.receive(), DOUBT_S)
         except TimeoutError:
             return
         if message["type"] == "http.disconnect":
@@ -116,22 +150,42 @@ class ASGIExchange(Exchange):
         """See `Exchange.watch`. While a body is still to be read its reader is who notices."""
         if self._watching is not None:
             return
+        self.has_rest = True
         if self._drained or not self.has_body:
             self._watching = self.loop.create_task(self._wait_for_leave())
         else:
             self._watching = _LATER
 
     async def _wait_for_leave(self) -> None:
-        while (await self._receive())["type"] != "http.disconnect":
+        while (await self.receive())["type"] != "http.disconnect":
             pass
         self.leave()
 
+    def send_ready(self, response: Any) -> tuple[Any, ...] | None:
+        """See `Exchange.send_ready`."""
+        ready = response._ready_type
+        field = _types.get(ready)
+        body = response.response
+        if field is None or body.__class__ is not list or len(body) != 1:
+            return None
+        piece = body[0]
+        if piece.__class__ is not bytes:
+            return None
+        length = len(piece)
+        fields = [field, _lengths.get(length) or _length_field(length)]
+        if self.line[0] == "HEAD":
+            piece = b""
+        return (
+            {"type": "http.response.start", "status": 200, "headers": fields},
+            {"type": "http.response.body", "body": piece},
+        )
+
     async def send(self, app: Application, response: Any) -> None:
-        """Send the response; one that HTTP cannot carry is logged and a 500 in its place."""
+        """See `Exchange.send`."""
         body, status, fields = response.parts({"REQUEST_METHOD": self.method, DOOR: self})
         try:
             code, fields, length = checked_fields(self.method, status, fields, body)
-            start = {
+            start: dict[str, Any] = {
                 "type": "http.response.start",
                 "status": code,
                 "headers": [(k.lower().encode("latin-1"), v.encode("latin-1")) for k, v in fields],
@@ -139,11 +193,13 @@ class ASGIExchange(Exchange):
             if type(body) is not list:
                 await self._send_stream(app, start, body, length)
                 return
+            if (ready := response._ready_type) is not None and len(_types) < TYPES_KEPT:
+                _types[ready] = start["headers"][0]  # found to be well-formed
         except Exception as error:
             refuse(app, self, body, error)
             start, body = _FAILED, [SORRY]
-        await self._send(start)
-        await self._send({"type": "http.response.body", "body": b"".join(body)})
+        await self.put(start)
+        await self.put({"type": "http.response.body", "body": b"".join(body)})
 
     async def _send_stream(self, app: Application, start: Any, body: Any, length: Any) -> None:
         path = None
@@ -153,19 +209,31 @@ class ASGIExchange(Exchange):
                 path = None
         if path is not None:
             body.close()
-            await self._send(start)
-            await self._send({"type": "http.response.pathsend", "path": path})
+            await self.put(start)
+            await self.put({"type": "http.response.pathsend", "path": path})
             return
 
         async def begin() -> Any:
-            await self._send(start)
+            await self.put(start)
             return self._write
 
         if await send_body(app, self, body, length, begin):
-            await self._send({"type": "http.response.body", "body": b""})
+            await self.put({"type": "http.response.body", "body": b""})
 
     async def _write(self, piece: bytes) -> None:
-        await self._send({"type": "http.response.body", "body": piece, "more_body": True})
+        await self.put({"type": "http.response.body", "body": piece, "more_body": True})
+
+
+# The fields of responses that nobody looked at, encoded.
+_types: dict[tuple[str, str] | None, tuple[bytes, bytes]] = {}
+_lengths: dict[int, tuple[bytes, bytes]] = {}
+
+
+def _length_field(length: int) -> tuple[bytes, bytes]:
+    field = b"content-length", b"%d" % length
+    if len(_lengths) < LENGTHS_KEPT:
+        _lengths[length] = field
+    return field
 
 
 class _Later:

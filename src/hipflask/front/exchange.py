@@ -9,6 +9,7 @@ client left, and the WSGI environ made for those who ask for one.
 from __future__ import annotations
 
 import asyncio
+import sys
 from collections.abc import AsyncIterator, Callable, Mapping
 from io import BytesIO
 from tempfile import SpooledTemporaryFile
@@ -44,31 +45,33 @@ BODILESS = frozenset(("GET", "HEAD", "OPTIONS", "DELETE"))
 
 _UNREAD: Any = object()
 
+# Before Python 3.12 asyncio's own is no C function and costs five times as much.
+current_task: Callable[[Any], Any] = asyncio.current_task
+if sys.version_info < (3, 12):
+    current_task = asyncio.tasks._current_tasks.get  # type: ignore[attr-defined]
+
 
 class Guard:
     """Interrupts the task that is in its `with` block, with an exception it is told to raise.
 
     `look` is asked every half second and may return that exception; `interrupt` gives one at
-    once. One timer for a whole body or response, instead of one for each piece.
+    once. One timer for all guards of a loop, instead of one for each body or even piece.
     """
 
     def __init__(self, look: Callable[[float], Exception | None]) -> None:
-        self._look = look
+        self.look = look
         self._reason: Exception | None = None
-        self._loop = asyncio.get_running_loop()
-        self._task: Any = asyncio.current_task()
+        self._loop = loop = asyncio.get_running_loop()
+        self._task: Any = current_task(loop)
 
     def __enter__(self) -> Guard:
         self._cancelling: int = self._task.cancelling()
-        self._timer = self._loop.call_later(TICK_S, self._tick)
+        guards = _guards.get(self._loop)
+        if guards is None:
+            guards = _begin_rounds(self._loop)
+        guards.add(self)
+        self._guards = guards
         return self
-
-    def _tick(self) -> None:
-        reason = self._look(self._loop.time())
-        if reason is None:
-            self._timer = self._loop.call_later(TICK_S, self._tick)
-        else:
-            self.interrupt(reason)
 
     def interrupt(self, reason: Exception) -> None:
         """Raise `reason` where the block awaits; the first one counts."""
@@ -77,12 +80,50 @@ class Guard:
             self._task.cancel()
 
     def __exit__(self, kind: type[BaseException] | None, value: Any, frames: Any) -> None:
-        self._timer.cancel()
+        self._guards.discard(self)
         task, self._task = self._task, None
         if self._reason is None:
             return
         if task.uncancel() <= self._cancelling and kind is asyncio.CancelledError:
             raise self._reason from None
+
+
+# By loop, while its timer runs: the guards whose blocks are being run.
+_guards: dict[Any, set[Guard]] = {}
+
+
+def _begin_rounds(loop: Any) -> set[Guard]:
+    for known in list(_guards):
+        if known.is_closed():
+            _guards.pop(known, None)
+    guards = _guards[loop] = set()
+    loop.call_later(TICK_S, _go_round, loop, guards)
+    return guards
+
+
+def _go_round(loop: Any, guards: set[Guard]) -> None:
+    if not guards:
+        _guards.pop(loop, None)
+        return
+    now = loop.time()
+    for guard in list(guards):
+        reason = guard.look(now)
+        if reason is not None:
+            guard.interrupt(reason)
+    loop.call_later(TICK_S, _go_round, loop, guards)
+
+
+def patience(config: Mapping[str, Any], now: float) -> Callable[[float], Exception | None]:
+    """What tells a guard that the first message of a body is late."""
+    idle: float | None = config["REQUEST_BODY_TIMEOUT"]
+    rate: float | None = config["REQUEST_BODY_MIN_RATE"]
+
+    def look(later: float) -> Exception | None:
+        waited = later - now
+        is_late = (idle is not None and waited > idle) or (rate is not None and waited > GRACE_S)
+        return RequestTimeout() if is_late else None
+
+    return look
 
 
 class Intake:
@@ -121,6 +162,7 @@ class Intake:
                     if file is None and self.size > SPOOL_BYTES:
                         file = SpooledTemporaryFile(max_size=SPOOL_BYTES)  # noqa: SIM115
                         self._exchange.spool = file
+                        self._exchange.has_rest = True
                         file.writelines(pieces)
                         pieces.clear()
                     if file is None:
@@ -193,6 +235,11 @@ class Intake:
 class Exchange:
     """A request that came in and the way for its response. Belongs to the event loop."""
 
+    #: What a rule is found by, and the cookies: method, path, Host, whether there is an Upgrade,
+    #: Cookie. ASGI has Host in bytes.
+    line: tuple[str, str, str | bytes | None, bool, str | None]
+    #: Whether a body follows, as far as the head tells.
+    has_body: bool
     method: str
     path: str
     scheme: str
@@ -217,6 +264,8 @@ class Exchange:
     moved = 0.0
     #: Work to start when the response is sent: see `background.py`.
     after: Any = ()
+    #: Whether there is anything to `close` after the response.
+    has_rest = False
 
     _intake: Intake | None = None
     _config: Any = None
@@ -229,18 +278,13 @@ class Exchange:
         """
         raise NotImplementedError
 
-    def line(self) -> tuple[str, str, str | None, bool, str | None]:
-        """What a rule is found by, and the cookies: method, path, Host, whether Upgrade, Cookie."""
-        raise NotImplementedError
-
-    @property
-    def has_body(self) -> bool:
-        """Whether a body follows, as far as the head tells."""
-        raise NotImplementedError
-
     def chunks(self) -> AsyncIterator[bytes]:
         """The body as it arrives; raises ClientDisconnected if the client leaves midway."""
         raise NotImplementedError
+
+    async def take(self, config: Mapping[str, Any]) -> bytes | None:
+        """The body, where it comes in one message; None where it is to be had from `chunks`."""
+        return None
 
     def takes_whole(self, length: int | None) -> bool:
         """Whether `chunks` gives a body of that length in one piece, once it is complete."""
@@ -271,11 +315,30 @@ class Exchange:
             self._watching.cancel()
             self._watching = None
 
-    def close(self) -> None:
-        """Give back what is kept for a request that has its answer."""
+    def close(self, app: Application) -> None:
+        """Give back what is kept for a request, and start what was to be done after its answer."""
         self.unwatch()
         if self.spool is not None:
             self.spool.close()
+        if self.after:
+            from ..background import start_all  # who asks for no such work does not pay for it
+
+            start_all(app, self)
+
+    def send_ready(self, response: Any) -> tuple[Any, ...] | None:
+        """Send a response of our own making that nobody looked at; None where it is another.
+
+        Returns the messages that are to be `put` for that.
+        """
+        raise NotImplementedError
+
+    async def put(self, message: Any) -> None:
+        """Hand a message of `send_ready` to the server."""
+        raise NotImplementedError
+
+    async def send(self, app: Application, response: Any) -> None:
+        """Send the response; one that HTTP cannot carry is logged and a 500 in its place."""
+        raise NotImplementedError
 
     def leave(self, *ignored: Any) -> None:
         """The client left: nobody waits for the answer."""
@@ -289,12 +352,6 @@ class Exchange:
             return False
         self.task.uncancel()
         return True
-
-    def start_work(self, app: Application) -> None:
-        """Start what was to be done once the response is sent."""
-        from ..background import start_all  # who asks for no such work does not pay for it
-
-        start_all(app, self)
 
     @property
     def remote_addr(self) -> str | None:
@@ -341,7 +398,13 @@ class Exchange:
         """
         self._config = config
         try:
-            self.body = await Intake(self, limit, config).all()
+            body = None
+            length = self.content_length()
+            if length is not None and (limit is None or length <= limit):
+                body = await self.take(config)
+                if body is not None and len(body) != length:
+                    raise ClientDisconnected()
+            self.body = await Intake(self, limit, config).all() if body is None else body
         except RequestEntityTooLarge as error:
             if self.content_length() is None:
                 self.body = error
@@ -406,8 +469,6 @@ class Exchange:
 
     def environ(self, request: Any) -> dict[str, Any]:
         """A WSGI environ that says the same as the exchange."""
-        import sys
-
         host, port = self.server or ("", None)
         environ: dict[str, Any] = {
             "REQUEST_METHOD": self.method,

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import asyncio
+from asyncio import get_running_loop
 from collections.abc import AsyncIterator, Callable, Coroutine
 from typing import Any
 
 from werkzeug.exceptions import ClientDisconnected
 
 from ..dispatch import serve
-from ..responses import DOOR, checked_fields
+from ..responses import DOOR, TYPES_KEPT, _length_field, _length_fields, checked_fields
 from ..typing import Application
-from .exchange import BODILESS, Exchange
+from .exchange import BODILESS, Exchange, current_task
 from .sending import SORRY, Pace, file_of, refuse, send_body
 
 # Up to this length the body is taken in one piece, which tells a cut body; `await proto()`
@@ -22,24 +22,50 @@ ONE_PIECE_BYTES = 64 * 1024
 def rsgi_app(app: Application, scope: Any, protocol: Any) -> Coroutine[Any, Any, None]:
     """What answers one RSGI connection, to be awaited in a task of its own."""
     if scope.proto == "http":
-        return serve(app, RSGIExchange(scope, protocol))
+        return serve(app, rsgi_exchange, scope, protocol, protocol)
     from .websocket import rsgi_websocket  # who serves none does not pay for it
 
     return rsgi_websocket(app, scope, protocol)
 
 
+def rsgi_exchange(scope: Any, protocol: Any, _: Any = None, kind: Any = None) -> RSGIExchange:
+    """The exchange that Granian's two arguments stand for. In the task that answers.
+
+    Its protocol object both receives and sends. `kind` is a subclass to make.
+    """
+    # Without a constructor, as for ASGI.
+    exchange: RSGIExchange = (kind or RSGIExchange)()
+    exchange.scope = scope
+    exchange._protocol = protocol
+    exchange._headers = headers = scope.headers
+    exchange.loop = loop = get_running_loop()
+    exchange.task = current_task(loop)
+    exchange.has_rest = False
+    host = headers.get("host")
+    if host is None:
+        host = scope.authority
+    cookie = None
+    if "cookie" in headers:
+        cookie = "; ".join(headers.get_all("cookie")) or None
+    method = scope.method
+    exchange.line = method, scope.path, host, "upgrade" in headers, cookie
+    exchange.has_body = (
+        "content-length" in headers
+        or "transfer-encoding" in headers
+        or (scope.http_version == "2" and method.upper() not in BODILESS)
+    )
+    return exchange
+
+
 class RSGIExchange(Exchange):
     """An exchange over Granian's scope and protocol objects."""
 
-    def __init__(self, scope: Any, protocol: Any) -> None:
-        self.scope = scope
-        self._protocol = protocol
-        self._headers = scope.headers
-        self.loop = asyncio.get_running_loop()
-        self.task = asyncio.current_task()
-        self.method = scope.method.upper()
-        self.path = scope.path
+    scope: Any
+    _protocol: Any
+    _headers: Any
 
+    method = property(lambda self: self.scope.method.upper())
+    path = property(lambda self: self.line[1])
     root_path = ""
     scheme = property(lambda self: self.scope.scheme)
     query_string = property(lambda self: self.scope.query_string.encode("latin-1"))
@@ -58,20 +84,6 @@ class RSGIExchange(Exchange):
         if value is None and name == "host":
             value = self.scope.authority
         return value
-
-    def line(self) -> tuple[str, str, str | None, bool, str | None]:
-        """See `Exchange.line`."""
-        header = self.header
-        return self.method, self.path, header("host"), "upgrade" in self._headers, header("cookie")
-
-    @property
-    def has_body(self) -> bool:
-        headers = self._headers
-        return (
-            "content-length" in headers
-            or "transfer-encoding" in headers
-            or (self.scope.http_version == "2" and self.method not in BODILESS)
-        )
 
     def takes_whole(self, length: int | None) -> bool:
         """See `Exchange.takes_whole`."""
@@ -114,6 +126,7 @@ class RSGIExchange(Exchange):
         """See `Exchange.watch`."""
         if self._watching is not None:
             return
+        self.has_rest = True
         left = self._protocol.client_disconnect()
         self._watching = _Callback(left, self.leave)
         if hasattr(left, "add_done_callback"):
@@ -121,8 +134,25 @@ class RSGIExchange(Exchange):
         else:
             self.leave()
 
+    def send_ready(self, response: Any) -> tuple[Any, ...] | None:
+        """See `Exchange.send_ready`."""
+        ready = response._ready_type
+        body = response.response
+        if ready not in _types or body.__class__ is not list or len(body) != 1:
+            return None
+        piece = body[0]
+        if piece.__class__ is not bytes:
+            return None
+        length = len(piece)
+        fields = [ready, _length_fields.get(length) or _length_field(length)]
+        if self.line[0] == "HEAD":
+            self._protocol.response_empty(200, fields)
+        else:
+            self._protocol.response_bytes(200, fields, piece)
+        return ()
+
     async def send(self, app: Application, response: Any) -> None:
-        """Send the response; one that HTTP cannot carry is logged and a 500 in its place."""
+        """See `Exchange.send`."""
         body, status, fields = response.parts({"REQUEST_METHOD": self.method, DOOR: self})
         try:
             # Granian's worker ends with the process for a status it cannot read.
@@ -130,6 +160,8 @@ class RSGIExchange(Exchange):
             if type(body) is not list:
                 await self._send_stream(app, code, fields, body, length)
                 return
+            if (ready := response._ready_type) is not None and len(_types) < TYPES_KEPT:
+                _types.add(ready)  # found to be well-formed
         except Exception as error:
             refuse(app, self, body, error)
             fields = [("content-type", "text/plain")]
@@ -167,6 +199,10 @@ class RSGIExchange(Exchange):
             await send_body(app, self, body, length, begin)
         finally:
             pace.close()
+
+
+# The content types of responses that nobody looked at, found to be well-formed.
+_types: set[tuple[str, str] | None] = set()
 
 
 class _Callback:

@@ -278,7 +278,7 @@ class _Source:
     def _close_later(self, run: Any, close: Any) -> None:
         if not run.cancelled():
             run.exception()  # nobody else asks
-        _kept.add(task := self._loop.create_task(bridge.pool().hop(self._context, close)))
+        _kept.add(task := asyncio.ensure_future(bridge.pool().hop(self._context, close)))
         task.add_done_callback(_kept.discard)
 
 

@@ -13,8 +13,8 @@ from ..bridge import in_pool
 from ..responses import checked_fields
 from ..typing import Application
 from ..websockets import Ended, serve
-from .asgi import ASGIExchange
-from .rsgi import RSGIExchange
+from .asgi import asgi_exchange
+from .rsgi import RSGIExchange, rsgi_exchange
 
 _Fields = list[tuple[str, str]]
 
@@ -69,7 +69,7 @@ class ASGIDoor:
         self._receive = receive
         self._send = send
         # An exchange knows requests, and the handshake is one.
-        self.exchange = ASGIExchange({**scope, "method": "GET"}, receive, send)
+        self.exchange = asgi_exchange({**scope, "method": "GET"}, receive, send)
 
     async def accept(self, subprotocol: str | None, fields: _Fields) -> Ended | None:
         """Complete the handshake; returns how the connection ended if it was too late."""
@@ -139,7 +139,7 @@ class RSGIDoor:
 
     def __init__(self, scope: Any, protocol: Any) -> None:
         self._protocol = protocol
-        self.exchange = _RSGIHandshake(scope, protocol)
+        self.exchange = rsgi_exchange(scope, protocol, kind=_RSGIHandshake)
 
     async def accept(self, subprotocol: str | None, fields: _Fields) -> Ended | None:
         """Complete the handshake; returns how the connection ended if it was too late."""

@@ -20,7 +20,11 @@ def bell(self: ft.Application, environ: Any, start_response: Any = None, send: A
     `wsgi_app`, so that the application stays what servers call.
     """
     if send is not None:
-        return self.asgi(environ, start_response, send)
+        plan = self._cell.plan
+        if plan is None or (ring := plan.asgi) is None:
+            return self.asgi(environ, start_response, send)
+        # What it would await, without a coroutine around it.
+        return ring(self, environ, start_response, send)
     if start_response is None:
         raise TypeError(
             "An application is called with (environ, start_response) by a WSGI server or with"

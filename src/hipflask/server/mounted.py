@@ -10,9 +10,9 @@ from collections.abc import Callable
 from typing import Any
 
 from ..config import default_config
-from ..front.asgi import ASGIExchange
+from ..front.asgi import asgi_exchange
 from ..front.chain import answer_through_chain
-from ..front.rsgi import RSGIExchange
+from ..front.rsgi import rsgi_exchange
 
 
 class Mounted:
@@ -37,7 +37,7 @@ class Mounted:
     async def __rsgi__(self, scope: Any, protocol: Any) -> None:
         if scope.proto == "http":
             app: Any = self
-            exchange = RSGIExchange(scope, protocol)
+            exchange = rsgi_exchange(scope, protocol)
             await exchange.send(app, await answer_through_chain(app, exchange))
         elif self._inner is not None:
             await self._inner.__rsgi__(scope, protocol)
@@ -47,7 +47,7 @@ class Mounted:
     async def asgi(self, scope: Any, receive: Any, send: Any) -> None:
         if scope["type"] == "http":
             app: Any = self
-            exchange = ASGIExchange(scope, receive, send)
+            exchange = asgi_exchange(scope, receive, send)
             await exchange.send(app, await answer_through_chain(app, exchange))
         elif self._inner is not None:
             await self._inner.asgi(scope, receive, send)
