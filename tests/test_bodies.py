@@ -6,7 +6,7 @@ import io
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from werkzeug.exceptions import ClientDisconnected, RequestEntityTooLarge
 from werkzeug.formparser import FormDataParser
@@ -143,6 +143,9 @@ def test_a_form_is_what_werkzeug_reads(body: bytes, content_type: str | None) ->
 
 @settings(deadline=None, max_examples=100)
 @given(bodies, types, st.permutations(["form", "data", "get_data", "stream"]))
+@example(b"a", "text/plain", ["data", "form", "get_data", "stream"])
+@example(b"a", "text/plain", ["get_data", "form", "data", "stream"])
+@example(b"a", None, ["data", "form", "stream", "get_data"])
 def test_a_body_may_be_asked_for_in_any_order(
     body: bytes, content_type: str | None, order: list[str]
 ) -> None:

@@ -25,7 +25,7 @@ from . import typing as ft
 from .bodies import whole_body
 from .globals import _cv_app
 from .parts import LONGEST_DATE, current_config, lazy, limit
-from .queries import FORM, Args, ImmutableMultiDict, media_type_of, read_form
+from .queries import FORM, Args, ImmutableMultiDict, empty, media_type_of, read_form
 from .responses import Response as Response
 from .scaffold import _split_blueprint_path
 
@@ -106,6 +106,8 @@ class Request(RequestBase):
     _form_bytes: bytes | None = None
     # Whether the body was taken past `stream`, which is then at its end.
     _is_read = False
+    # Whether the body was taken as one that is no form.
+    _has_no_form = False
     # Whether no subclass replaced how its query and its body are read.
     _reads_plainly = True
 
@@ -291,8 +293,11 @@ class Request(RequestBase):
         `data` does it.
         """
         made = self.__dict__
-        if parse_form_data and "_cached_data" not in made and self._may_be_form():
-            self._load_form_data()
+        if parse_form_data and "_cached_data" not in made:
+            if self._may_be_form():
+                self._load_form_data()
+            else:
+                self._has_no_form = True
         body = None if parse_form_data else self._form_bytes
         if body is None and self._reads_plainly:
             body = whole_body(self, current_config())
@@ -321,7 +326,10 @@ class Request(RequestBase):
             return
         config = current_config()
         is_replaced = not self._reads_plainly or self.form_data_parser_class is not FormDataParser
-        if is_replaced or not read_form(self, config):
+        if self._has_no_form:
+            self.form = empty(self.parameter_storage_class)
+            self.files = empty(self.parameter_storage_class)
+        elif is_replaced or not read_form(self, config):
             if not self.shallow:
                 self._keep_form_bytes()
             super()._load_form_data()
