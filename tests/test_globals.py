@@ -141,3 +141,8 @@ def test_context_variables_can_be_set_and_reset(app):
         _cv_app.reset(token)
         assert _cv_app.get(None) is ctx
     assert isinstance(ctx, AppContext) and not isinstance(ctx, RequestContext)
+
+
+def test_an_unbound_proxy_shows_werkzeugs_name():
+    for proxy in (current_app, g, request, session):
+        assert repr(proxy) == "<LocalProxy unbound>"

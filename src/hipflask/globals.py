@@ -155,6 +155,9 @@ class _Proxy(LocalProxy[Any]):
 
     __slots__ = ()
 
+    def __init_subclass__(cls) -> None:
+        cls.__name__ = LocalProxy.__name__  # what an unbound one shows
+
     def __getattr__(self, name: str) -> Any:
         # Python comes here with what `__getattribute__` did not find. The object is not asked
         # again, as a property of it would do its work twice.
