@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, Generic, TypeVar, overload
 
+from .config import DEFAULTS
 from .globals import _cv_current
 
 # Characters of an HTTP date, in the longest of its forms and then some.
@@ -52,19 +53,10 @@ class looked_at(lazy[V]):
         instance.__dict__[self._name] = value
 
 
-# What counts where no application is current.
-_OUTSIDE: dict[str, Any] = {
-    "DEBUG": False,
-    "MAX_CONTENT_LENGTH": None,
-    "MAX_FORM_MEMORY_SIZE": 500_000,
-    "MAX_FORM_PARTS": 1_000,
-}
-
-
 def current_config() -> Any:
-    """The current application's configuration, or what counts without one."""
+    """The current application's configuration, Flask's defaults without one."""
     ctx = _cv_current.get()
-    return _OUTSIDE if ctx is None else ctx.app.config
+    return DEFAULTS if ctx is None else ctx.app.config
 
 
 def limit(key: str) -> Any:
