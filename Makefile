@@ -45,8 +45,8 @@ test: $(VENV)/.dev $(CLIENTS) test-bare
 
 # Without Flask, as users have it: contract tests skip there and say so.
 test-bare: $(BARE)/.dev
-	$(BARE)/bin/python -m pytest -n 2 --dist loadfile -q -rs -p no:cacheprovider --ignore=tests/fuzz \
-		--ignore=tests/api/test_npm_clients.py
+	$(BARE)/bin/python -m pytest -n 2 --dist loadfile -q -rs -p no:cacheprovider tests/test_*.py tests/front \
+		tests/api/inputs tests/api/outputs tests/security tests/ops
 
 lint: $(VENV)/.dev
 	$(PY) -m ruff check .

@@ -26,7 +26,7 @@ from hipflask import (
     session,
 )
 from hipflask.ctx import AppContext, RequestContext
-from hipflask.globals import app_ctx, request_ctx
+from hipflask.globals import _cv_request, app_ctx, request_ctx
 from hipflask.sessions import SecureCookieSessionInterface
 
 
@@ -425,6 +425,79 @@ def test_request_is_closed_and_forgotten_by_its_environ(app):
         assert closed == []
     assert closed == ["/x"]
     assert ctx.request.environ["werkzeug.request"] is None
+
+
+def test_request_is_made_when_first_used_and_knows_its_rule(app):
+    @app.get("/<name>")
+    def view(name):
+        ctx = _cv_request.get()
+        before = ctx._request
+        found = request.url_rule.rule, request.view_args
+        kept = request._get_current_object() is ctx.request
+        return repr((before, found, kept, request.environ["werkzeug.request"] is ctx.request))
+
+    @app.get("/none/at/all")
+    def unasked():
+        return repr(_cv_request.get()._request)
+
+    client = app.test_client()
+    client.get("/Ada")  # whose host is looked at
+    assert client.get("/Ada").text == repr((None, ("/<name>", {"name": "Ada"}), True, True))
+    assert client.get("/none/at/all").text == "None"
+
+
+@pytest.mark.parametrize("door", ["wsgi", "asgi", "rsgi"])
+def test_hook_sends_a_request_made_late_elsewhere(app, door):
+    rules = {}
+
+    @app.get("/<name>")
+    def one(name):
+        return f"one {name}"
+
+    @app.get("/other/<name>")
+    def other(name):
+        return f"other {name}"
+
+    @app.before_request
+    def redirect():
+        if request.view_args["name"] == "Eve":
+            request.url_rule = rules["other"]
+            request.view_args = {"name": "Adam"}
+
+    rules.update((rule.endpoint, rule) for rule in app.url_map.iter_rules())
+    client = app.test_client(door=door)
+    assert client.get("/Ada").text == "one Ada"
+    assert client.get("/Eve").text == "other Adam"
+
+
+def test_middleware_finds_the_request_in_the_environ(app):
+    found = []
+
+    @app.get("/")
+    def view():
+        return "hello"
+
+    class Middleware:
+        def __init__(self, inner):
+            self.inner = inner
+
+        def __call__(self, environ, start_response):
+            def start(*args):
+                found.append(environ["werkzeug.request"].path)
+                return start_response(*args)
+
+            return self.inner(environ, start)
+
+    app.wsgi_app = Middleware(app.wsgi_app)
+    assert app.test_client().get("/").text == "hello"
+    assert found == ["/"]
+
+
+@pytest.mark.parametrize("answer", ["text", b"bytes", {"a": 1}, [1]])
+def test_full_dispatch_gives_a_response_where_nobody_goes_through_it(app, answer):
+    app.add_url_rule("/", "view", lambda: answer)
+    with app.test_request_context("/"):
+        assert app.full_dispatch_request().status_code == 200
 
 
 def test_signals_tell_of_push_teardown_and_pop(app):

@@ -1,6 +1,7 @@
 import jinja2
 import pytest
 
+from hipflask import Flask
 from hipflask.environment import DispatchingJinjaLoader, Environment
 
 
@@ -46,3 +47,20 @@ def test_loader_lists_each_name_once_and_skips_owners_without_templates():
 def test_environment_takes_the_loader_it_is_given():
     loader = jinja2.DictLoader({})
     assert Environment(Owner(), loader=loader).loader is loader
+
+
+@pytest.mark.parametrize("given", [None, {"url_for": 1, "own": 2}])
+@pytest.mark.parametrize("shared", [False, True])
+@pytest.mark.parametrize("local_names", [None, {"x": 5, "g": 6}])
+def test_context_is_the_one_that_jinja_makes(given, shared, local_names):
+    environment = Flask("x").jinja_env
+    template = environment.from_string("{{ x }}", globals=given)
+    values = {"x": 1, "config": 2}
+    ours = template.new_context(dict(values), shared, local_names)
+    theirs = jinja2.Template.new_context(template, dict(values), shared, local_names)
+    assert isinstance(template, jinja2.Template)
+    assert ours.get_all() == theirs.get_all()
+    assert ours.globals_keys == theirs.globals_keys
+    assert ours.blocks == theirs.blocks
+    environment.globals["later"] = 7
+    assert environment.from_string("{{ later }}").render() == "7"

@@ -308,7 +308,9 @@ class Flask(LifespanHooks, App):
     @_may_take_ctx
     def full_dispatch_request(self) -> Response:
         """Handle the current request, hooks and error handlers included."""
-        return dispatch.respond(_ctx())  # type: ignore[no-any-return]
+        ctx = _ctx()
+        ctx.is_processed = True  # the caller wants a response to look at
+        return dispatch.respond(ctx)  # type: ignore[no-any-return]
 
     @_may_take_ctx
     def preprocess_request(self) -> ft.ResponseReturnValue | None:

@@ -100,7 +100,7 @@ def background(app: Application, function: Callable[..., Any], *args: Any) -> No
     """Call `function(*args)` now, beside the request; the body of `Flask.background`."""
     job = Job(app, function, args)
     ctx = _cv_request.get(None)
-    exchange = None if ctx is None else ctx.request._exchange
+    exchange = None if ctx is None else ctx._exchange
     asyncio = sys.modules.get("asyncio")
     running = None if asyncio is None else asyncio._get_running_loop()
     if exchange is not None and running is not exchange.loop:
@@ -121,7 +121,7 @@ def after_response(app: Application, function: Callable[..., Any], *args: Any) -
             " here. Use app.background for work that waits for nothing."
         )
     job = Job(app, function, args)
-    exchange = ctx.request._exchange
+    exchange = ctx._exchange
     if exchange is not None:
         if not exchange.after:
             exchange.after = []

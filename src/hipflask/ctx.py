@@ -245,6 +245,13 @@ class RequestContext(AppContext):
     #: What the application was worked out to be, and this request's route in it.
     plan: Any = None
     route: Any = None
+    #: The URL's variables as matched, None without any; hooks change the request's `view_args`.
+    arguments: dict[str, Any] | None = None
+    # What the request is made of: an environ under WSGI, else an exchange.
+    _environ: Any = None
+    _exchange: Any = None
+    # Made when somebody asks for it: see `make_request`.
+    _request: Any = None
     #: The request's method as matched; None before it is.
     method: str | None = None
     #: The Cookie field, as sent.
@@ -265,10 +272,40 @@ class RequestContext(AppContext):
         if request is None:
             request = app.request_class(environ)
             request.json_module = app.json
-        self.request = request
+        self._request = request
+        self._environ = request._environ
+        self._exchange = request._exchange
         if session is not None:
             self._session = session
             self.has_opened_session = True
+
+    @property
+    def request(self) -> Any:
+        """The request, an instance of `app.request_class`."""
+        request = self._request
+        return self.make_request() if request is None else request
+
+    @request.setter
+    def request(self, request: Any) -> None:
+        self._request = request
+
+    def make_request(self) -> Any:
+        """Make the request, and keep it. Many a view never asks for it, and does not pay for it."""
+        plan = self.plan or self.app.sealed
+        # What its constructor does, without the call.
+        self._request = request = _new(plan.request_class)
+        request.json_module = plan.json
+        request._exchange = self._exchange
+        request._environ = environ = self._environ
+        request.routing_exception = None
+        request.has_files = False
+        route = self.route
+        if route is not None and route.rule is not None:
+            request.url_rule = route.rule
+            request.view_args = self.arguments or {}
+        if environ is not None and self._token is not None:
+            environ["werkzeug.request"] = request
+        return request
 
     @property
     def request_ctx(self) -> RequestContext | None:
@@ -363,10 +400,9 @@ class RequestContext(AppContext):
     def match_request(self) -> None:
         """Find the rule for the request; what is raised is kept as `routing_exception`."""
         plan = self.plan or self.app.sealed
-        request = self.request
-        exchange = request._exchange
+        exchange = self._exchange
         if exchange is None:
-            environ = request._environ
+            environ = self._environ
             method = environ["REQUEST_METHOD"]
             path = environ.get("PATH_INFO", "/")
             host = environ.get("HTTP_HOST")
@@ -385,16 +421,18 @@ class RequestContext(AppContext):
             return
         self.route = route = target.plan or plan.route_of(target)
         self.is_processed = cookie is not None or route.is_processed
-        request.url_rule = target.rule
-        request.view_args = dict(target.defaults) if target.defaults else {}
+        if target.defaults:
+            self.arguments = dict(target.defaults)
+        if (request := self._request) is not None:
+            request.url_rule = target.rule
+            request.view_args = self.arguments or {}
 
     def _walk(self, plan: Any, method: str, path: str, is_upgrade: bool) -> None:
         """Match what is not among the paths without variables."""
-        request = self.request
-        if is_upgrade and request.header("upgrade"):
+        if is_upgrade and self.request.header("upgrade"):
             self._ask_werkzeug(plan)
             return
-        if request._exchange is None and not path.isascii():
+        if self._exchange is None and not path.isascii():
             path = _decode(path)
         if path[:1] != "/" or path[:2] == "//":
             path = "/" + path.lstrip("/") if path else ""
@@ -403,14 +441,16 @@ class RequestContext(AppContext):
         if found.__class__ is Target:
             self.route = route = found.plan or plan.route_of(found)
             self.is_processed = self.cookie is not None or route.is_processed
-            request.url_rule = found.rule
-            request.view_args = detail
+            self.arguments = detail
+            if (request := self._request) is not None:
+                request.url_rule = found.rule
+                request.view_args = detail
         elif found is ASK:
             self._ask_werkzeug(plan)
         else:
             self.route = route = plan.unmatched
             self.is_processed = self.cookie is not None or route.is_processed
-            request.routing_exception = plan.refusal(found, detail)
+            self.request.routing_exception = plan.refusal(found, detail)
 
     def _check_host(self, plan: Any) -> bool:
         """Let the URL adapter judge a host not seen before; a refusal is kept for dispatch.
@@ -471,16 +511,17 @@ class RequestContext(AppContext):
         plan = self.plan
         if plan is not app._cell.plan:
             plan = self.renew()
-        request = self.request
         route = self.route
         owns_app_ctx = self._app_face is None
         try:
             if route is None or route.tears_down or heard.any:
                 plan.teardown_request(self, exc)
-            if plan.closes_request or request.has_files:
+            request = self.request if plan.closes_request else self._request
+            if request is not None and (plan.closes_request or request.has_files):
                 request.close()
         finally:
-            if request._environ is not None:
+            request = self._request
+            if request is not None and request._environ is not None:
                 request._environ["werkzeug.request"] = None
             try:
                 if owns_app_ctx and (plan.tears_down_app or heard.any):
@@ -502,15 +543,14 @@ class RequestContext(AppContext):
 
     def leave(self) -> bool:
         """`pop`, where it has nothing to call; returns whether that was so."""
-        request = self.request
+        request = self._request
         if (
             not self.route.ends_quietly
             or heard.any
             or _current() is not self
             or self.plan is not self.app._cell.plan
             or self._further is not None
-            or request.has_files
-            or request._environ is not None
+            or (request is not None and (request.has_files or request._environ is not None))
         ):
             return False
         _reset_current(self._token)
@@ -532,16 +572,17 @@ class RequestContext(AppContext):
         plan = self.plan
         if plan is not app._cell.plan:
             plan = self.renew()
-        request = self.request
         route = self.route
         owns_app_ctx = self._app_face is None
         try:
             if route is None or route.tears_down or heard.any:
                 await plan.teardown_request_async(self, exc)
-            if plan.closes_request or request.has_files:
+            request = self.request if plan.closes_request else self._request
+            if request is not None and (plan.closes_request or request.has_files):
                 request.close()
         finally:
-            if request._environ is not None:
+            request = self._request
+            if request is not None and request._environ is not None:
                 request._environ["werkzeug.request"] = None
             try:
                 if owns_app_ctx and (plan.tears_down_app or heard.any):
@@ -576,9 +617,8 @@ def _without_frames(error: HTTPException) -> HTTPException:
     return error.with_traceback(None)
 
 
-def request_context_of(self: ft.Application, exchange: Any) -> RequestContext:
+def request_context_of(self: ft.Application, plan: Any, exchange: Any) -> RequestContext:
     """The context of a request that came through ASGI or RSGI, not pushed."""
-    plan = self._cell.plan or self.sealed
     if plan.makes_contexts:
         made: RequestContext = self.request_context(exchange.environ(None))
         return made
@@ -587,30 +627,29 @@ def request_context_of(self: ft.Application, exchange: Any) -> RequestContext:
     # As in `request_context`.
     ctx = _new(RequestContext)
     ctx.app = self
-    ctx.request = request = _new(plan.request_class)
+    ctx._exchange = exchange
+    ctx._environ = ctx._request = ctx.arguments = None
     ctx.route = ctx._token = ctx._further = ctx._app_face = ctx.implied = None
-    request.json_module = plan.json
-    request._exchange = exchange
-    request._environ = request.routing_exception = None
-    request.has_files = False
     return ctx
 
 
 def request_context(self: ft.Application, environ: ft.Environ) -> RequestContext:
-    """The context of the request that `environ` describes, not pushed."""
+    """The context of the request that `environ` describes, not pushed.
+
+    Differs from Flask: without middleware in `app.wsgi_app`, `environ["werkzeug.request"]` is
+    there once the application has used the request.
+    """
     plan = self._cell.plan
     if plan is None or not plan.is_bare_request:
         return RequestContext(self, environ)
-    # What both constructors do, without the calls.
+    # What the constructor does, without the call.
     ctx = _new(RequestContext)
     ctx.app = self
-    ctx.request = request = _new(plan.request_class)
+    ctx._environ = environ
+    ctx._exchange = ctx._request = ctx.arguments = None
     ctx.route = ctx._token = ctx._further = ctx._app_face = ctx.implied = None
-    request.json_module = plan.json
-    request._environ = environ
-    request._exchange = request.routing_exception = None
-    request.has_files = False
-    environ["werkzeug.request"] = request
+    if plan.has_chain:
+        environ["werkzeug.request"] = ctx.request  # which middleware may look at
     return ctx
 
 

@@ -86,12 +86,13 @@ async def serve(app: ft.Application, make: Any, scope: Any, receive: Any, send: 
     exchange = make(scope, receive, send)
     try:
         try:
-            if (app._cell.plan or app.sealed).has_chain:
+            plan = app._cell.plan or app.sealed
+            if plan.has_chain:
                 from .front.chain import answer_through_chain  # middleware only
 
-                response = await answer_through_chain(app, exchange)
+                response: Any = await answer_through_chain(app, exchange)
             else:
-                ctx = app.request_context_of(exchange)
+                ctx = app.request_context_of(plan, exchange)
                 ctx.arrive()
                 ctx.match_request()
                 exchange.route = route = ctx.route
@@ -132,7 +133,7 @@ async def serve(app: ft.Application, make: Any, scope: Any, receive: Any, send: 
                     await ctx.pop_async(error)
             finally:
                 del error  # its traceback keeps this frame
-        messages = exchange.send_ready(response)
+        messages = exchange.send_plain(response) if type(response) is tuple else None
         if messages is None:
             await exchange.send(app, response)
         else:
@@ -268,13 +269,13 @@ def respond(ctx: RequestContext) -> Any:
             answer = call(ctx)
     except Exception as error:
         answer = plan.on_user_error(ctx, error)
-        if error is ctx.request.routing_exception:
+        if (request := ctx._request) is not None and error is request.routing_exception:
             # Its traceback leads to frames that lead back to the request that keeps it.
             error.__traceback__ = None
     try:
         if not ctx.is_processed and not heard.any and plan is app._cell.plan:
-            make = plan.make
-            return make(ctx, answer)  # nobody goes through it
+            make = plan.plain
+            return make(ctx, answer)
         return plan.finish(ctx, answer)
     finally:
         del answer  # may be the exception, whose traceback keeps this frame
@@ -297,13 +298,13 @@ async def respond_async(ctx: RequestContext) -> Any:
             answer = await call(ctx)
     except Exception as error:
         answer = await plan.on_user_error_async(ctx, error)
-        if error is ctx.request.routing_exception:
+        if (request := ctx._request) is not None and error is request.routing_exception:
             # Its traceback leads to frames that lead back to the request that keeps it.
             error.__traceback__ = None
     try:
         if not ctx.is_processed and not heard.any and plan is app._cell.plan:
-            make = plan.make
-            return make(ctx, answer)  # nobody goes through it
+            make = plan.plain
+            return make(ctx, answer)
         return await plan.finish_async(ctx, answer)
     finally:
         del answer  # may be the exception, whose traceback keeps this frame
@@ -312,8 +313,8 @@ async def respond_async(ctx: RequestContext) -> Any:
 def preprocess(ctx: RequestContext) -> Any:
     """Run what comes before the view; an answer that is not None is given instead of the view's."""
     route = ctx.route
-    request = ctx.request
     for preprocessor in route.preprocess:
+        request = ctx.request
         preprocessor(request.endpoint, request.view_args)
     for hook in route.before:
         answer = hook()
@@ -325,8 +326,8 @@ def preprocess(ctx: RequestContext) -> Any:
 async def preprocess_async(ctx: RequestContext) -> Any:
     """`preprocess` on the event loop."""
     route = ctx.route
-    request = ctx.request
     for preprocessor in route.preprocess:
+        request = ctx.request
         preprocessor(request.endpoint, request.view_args)
     for hook in route.before_async:
         answer = await hook()
@@ -337,37 +338,39 @@ async def preprocess_async(ctx: RequestContext) -> Any:
 
 def dispatch(ctx: RequestContext) -> Any:
     """Call the view the URL leads to, or raise what matching found; returns its answer."""
-    request = ctx.request
-    if request.routing_exception is not None:
-        ctx.app.raise_routing_exception(request)
     route = ctx.route
-    if route.rule is not request.url_rule:
-        # A hook sent the request elsewhere.
-        route = ctx.plan.route_of_rule(request.url_rule)
+    arguments = ctx.arguments
+    if (request := ctx._request) is not None:
+        if request.routing_exception is not None:
+            ctx.app.raise_routing_exception(request)
+        if route.rule is not request.url_rule:
+            # A hook sent the request elsewhere.
+            route = ctx.plan.route_of_rule(request.url_rule)
+        arguments = request.view_args
     if route.options and ctx.method == "OPTIONS":
         return ctx.app.make_default_options_response()
     if route.call is not None:
         return route.call(ctx)
     view = route.view
-    arguments = request.view_args
     return view(**arguments) if arguments else view()
 
 
 def dispatch_async(ctx: RequestContext) -> Any:
     """`dispatch` on the event loop; what it returns is to be awaited."""
-    request = ctx.request
-    if request.routing_exception is not None:
-        ctx.app.raise_routing_exception(request)
     route = ctx.route
-    if route.rule is not request.url_rule:
-        # A hook sent the request elsewhere.
-        route = ctx.plan.route_of_rule(request.url_rule)
+    arguments = ctx.arguments
+    if (request := ctx._request) is not None:
+        if request.routing_exception is not None:
+            ctx.app.raise_routing_exception(request)
+        if route.rule is not request.url_rule:
+            # A hook sent the request elsewhere.
+            route = ctx.plan.route_of_rule(request.url_rule)
+        arguments = request.view_args
     if route.options and ctx.method == "OPTIONS":
         return bridge.ready(ctx.app.make_default_options_response())
     if route.call_async is not None:
         return route.call_async(ctx)
     view = route.view_async
-    arguments = request.view_args
     return view(**arguments) if arguments else view()
 
 
@@ -464,6 +467,31 @@ async def process_async(ctx: RequestContext, response: Any) -> Any:
     return response
 
 
+def plain(ctx: RequestContext, answer: Any) -> Any:
+    """`make` where nobody goes through the response.
+
+    For most answers that is (Content-Type field, body) in place of a response.
+    """
+    plan = ctx.plan
+    kind = answer.__class__
+    if kind in _READY and plan.bare is not None:
+        if kind is str:
+            return plan.text_type, answer.encode()
+        if kind is bytes:
+            return plan.text_type, answer
+        if plan.dumps_json:
+            write = plan.write_json or plan.first_json_writer()
+            return plan.json_type, write(answer)
+    elif kind is plan.bare:
+        field = answer._ready_type
+        if field is not None:
+            pieces = answer.response
+            if pieces.__class__ is list and len(pieces) == 1 and pieces[0].__class__ is bytes:
+                return field, pieces[0]
+        return answer
+    return plan.make(ctx, answer)
+
+
 def make(ctx: RequestContext, answer: Any) -> Any:
     """Make a view's answer a response of the application's response class.
 
@@ -475,18 +503,11 @@ def make(ctx: RequestContext, answer: Any) -> Any:
     plan = ctx.plan
     kind = answer.__class__
     if kind in _READY and plan.bare is not None:
-        response = _new(plan.bare)
-        response._ready_type = plan.text_type
-        if kind is str:
-            response.response = [answer.encode()]
-        elif kind is bytes:
-            response.response = [answer]
-        elif plan.dumps_json:
-            write = plan.write_json or plan.first_json_writer()
-            response.response = [write(answer)]
-            response._ready_type = plan.json_type
-        else:
+        if (kind is dict or kind is list) and not plan.dumps_json:
             return app.json.response(answer)
+        response = _new(plan.bare)
+        response._ready_type, body = plain(ctx, answer)
+        response.response = [body]
         return response
     if kind is plan.bare:
         return answer

@@ -57,6 +57,8 @@ def _current_app_context() -> Any:
 
 def _current_request_context() -> Any:
     ctx = _cv_current.get()
+    if ctx is not None and ctx._is_shown:
+        return ctx
     if ctx is None or (ctx := ctx.request_ctx) is None:
         raise RuntimeError(_no_req_msg)
     return ctx
@@ -73,7 +75,7 @@ def _current_g() -> Any:
     ctx = _cv_current.get()
     if ctx is None:
         raise RuntimeError(_no_app_msg)
-    return ctx.app_ctx.g
+    return (ctx._app_face or ctx).g
 
 
 def _current_request() -> Any:
@@ -174,8 +176,11 @@ class _RequestProxy(_Proxy):
         if name not in _OWN:
             ctx = _cv_current.get()
             if ctx is not None and ctx._is_shown:
+                request = ctx._request
+                if request is None:
+                    request = ctx.make_request()
                 try:
-                    return getattr(ctx.request, name)
+                    return getattr(request, name)
                 except AttributeError as error:
                     _missed.note(name, error)
                     raise

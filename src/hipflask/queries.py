@@ -111,10 +111,14 @@ class Args:
         if request is None:
             return self
         made = request.__dict__
-        if request._exchange is None and request._reads_plainly and "query_string" not in made:
-            query = request._environ.get("QUERY_STRING", "")
-            if not query.isascii():
-                query = query.encode("latin-1").decode(errors="replace")
+        if request._reads_plainly and "query_string" not in made:
+            exchange = request._exchange
+            if exchange is None:
+                query = request._environ.get("QUERY_STRING", "")
+                if not query.isascii():
+                    query = query.encode("latin-1").decode(errors="replace")
+            else:
+                query = exchange.query_string.decode(errors="replace")
         else:
             query = request.query_string.decode(errors="replace")
         args = made["args"] = read_fields(query, request.parameter_storage_class)

@@ -272,7 +272,7 @@ class Response(ResponseBase):
     ) -> tuple[Iterable[bytes], str, list[tuple[str, str]]]:
         """`parts` of a response whose headers somebody read or set, or that has no body."""
         code = self._status_code
-        headers = self.headers
+        headers = self.__dict__.get("headers") or self.headers  # past the descriptor
         if code >= 200 and code != 204 and code != 304 and self.automatically_set_content_length:
             fields = _ready_fields(headers, len(body[0]))
             if fields is not None:
@@ -284,22 +284,20 @@ class Response(ResponseBase):
 
     def __call__(self, environ: ft.Environ, start_response: ft.StartResponse) -> ft.WSGIBody:
         """Send as a WSGI application does. Raises Unsendable for a status like 1000."""
-        body: Any = self.response
-        ready = self._ready_type
-        if ready is not None and body.__class__ is list and len(body) == 1:
-            # `parts` of nearly every response, without the calls.
-            piece = body[0]
-            if piece.__class__ is bytes:
-                length = len(piece)
-                known = _length_fields.get(length) or _length_field(length)
-                start_response("200 OK", [ready, known])
-                return body if environ["REQUEST_METHOD"] != "HEAD" else []
         if not 99 < self._status_code < 1000:
             # Granian's own WSGI worker ends with the process for it.
             raise Unsendable(f"{self._status!r} is no status code (100 to 999)")
         body, status, fields = self.parts(environ)
         start_response(status, fields)
-        return body  # type: ignore[no-any-return]
+        return body
+
+
+def response_of_plain(made: tuple[tuple[str, str], bytes]) -> Response:
+    """The response that `dispatch.plain` put its field and body in place of."""
+    response = object.__new__(Response)
+    response._ready_type, body = made
+    response.response = [body]
+    return response
 
 
 class Unsendable(Exception):
@@ -371,17 +369,21 @@ def _is_one_piece(body: Any) -> bool:
     return type(body) is list and len(body) == 1 and type(body[0]) is bytes
 
 
+# Of the names that `_ready_fields` looks for.
+_INITIALS = frozenset("cClL")
+
+
 def _ready_fields(headers: Headers, length: int) -> list[tuple[str, str]] | None:
     """The fields as they are, with a length; None if one of them needs rewriting."""
-    fields: list[tuple[str, str]] = []
+    fields = list(headers._list if headers.__class__ is ResponseHeaders else headers)
     has_length = False
-    for field in headers:
-        name = field[0].lower()
-        if name == "location" or name == "content-location":
-            return None
-        if name == "content-length":
-            has_length = True
-        fields.append(field)
+    for name, _ in fields:
+        if name[:1] in _INITIALS:
+            name = name.lower()
+            if name == "location" or name == "content-location":
+                return None
+            if name == "content-length":
+                has_length = True
     if not has_length:
         fields.append(("Content-Length", str(length)))
     return fields

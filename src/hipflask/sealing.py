@@ -121,6 +121,9 @@ class Plan:
             setattr(self, ours.__name__, self._step(app, name, ours))
             if ours_async is not None:
                 setattr(self, ours_async.__name__, self._step_async(app, name, ours_async))
+        #: What makes a response that nobody goes through, or what stands for one.
+        replaced = self._step(app, "make_response", dispatch.make)
+        self.plain = replaced if "make_response" in own else dispatch.plain
         self._processes = "process_response" in own or "finalize_request" in own
         self.makes_app_contexts = "app_context" in own
         #: Whether an HTTP exception may be an error like any other.

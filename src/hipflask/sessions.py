@@ -134,6 +134,9 @@ class SessionInterface(metaclass=LiveType):
 
     def is_null_session(self, obj: object) -> bool:
         """Return whether `obj` is a session that will not be saved."""
+        kind = obj.__class__
+        if kind is SecureCookieSession and kind is not self.null_session_class:
+            return False  # as nearly always, and its ABC need not be asked
         return isinstance(obj, self.null_session_class)
 
     def get_cookie_name(self, app: Flask) -> str:

@@ -164,7 +164,7 @@ def sse(events: Any, *, heartbeat_s: float | None = 15.0, retry: int | None = No
     dumps = _dumps()
     ctx = _cv_request.get(None)
     if not hasattr(events, "__aiter__"):
-        if ctx is None or ctx.request._exchange is None:
+        if ctx is None or ctx._exchange is None:
             return _response(_events(iter(events), first, dumps), "text/event-stream")
         events = _in_pool(iter(events))
     return _response(_beating(aiter(events), heartbeat_s, first, dumps), "text/event-stream")

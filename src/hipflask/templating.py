@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import typing as t
 
-from .globals import _current_app, _cv_app, _cv_request, g, request, session
+from .globals import _current_app, _cv_current, _cv_request, g, request, session
 from .helpers import get_flashed_messages
 from .signals import before_render_template, template_rendered
 
@@ -114,12 +114,11 @@ def _default_template_ctx_processor() -> dict[str, t.Any]:
     reading it, and each page would depend on the cookie.
     """
     found: dict[str, t.Any] = {}
-    app_context = _cv_app.get(None)
-    if app_context is not None:
-        found["g"] = app_context.g
-    request_context = _cv_request.get(None)
-    if request_context is not None:
-        found["request"] = request_context.request
+    ctx = _cv_current.get()
+    if ctx is not None:
+        found["g"] = ctx.app_ctx.g
+        if (request_context := ctx.request_ctx) is not None:
+            found["request"] = request_context.request
     return found
 
 
@@ -130,10 +129,11 @@ def update_template_context(app: Application, context: dict[str, t.Any]) -> None
     request, outermost first; later ones win, and what `context` already holds wins over all.
     """
     registered = app.template_context_processors
-    request_context = _cv_request.get(None)
-    nesting = () if request_context is None else request_context.request.blueprints
+    owners: t.Any = (None,)
+    if len(registered) > 1 and (request_context := _cv_request.get(None)) is not None:
+        owners = (None, *reversed(request_context.request.blueprints))
     added: dict[str, t.Any] = {}
-    for owner in (None, *reversed(nesting)):
+    for owner in owners:
         for processor in registered.get(owner, ()):
             # Ours is a plain function: asking `ensure_sync` would cost as much as calling it.
             if processor is not _default_template_ctx_processor:

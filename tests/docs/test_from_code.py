@@ -12,7 +12,7 @@ from pathlib import Path
 import click
 
 import hipflask
-from hipflask import Flask
+from hipflask import Flask, request
 from hipflask.cli import cli, serve_command
 from hipflask.config import DEFAULTS
 
@@ -45,7 +45,7 @@ def test_life_of_a_request_names_what_is_there():
 def calls_of_a_request() -> list[tuple[str, str]]:
     """The functions of the package that answering a request with hooks enters, in order."""
     app = Flask("traced")
-    app.before_request(lambda: None)
+    app.before_request(lambda: None if request.path else "no path")
     app.after_request(lambda response: response)
     app.teardown_request(lambda error: None)
     app.add_url_rule("/<name>", view_func=lambda name: name, endpoint="hello")

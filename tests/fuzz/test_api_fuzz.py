@@ -1,4 +1,4 @@
-"""The whole of `make api-fuzz`: 10,000 requests made out of a document, no check fails."""
+"""A fifth of `make api-fuzz`: requests made out of a document, of which no check fails."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def fuzz(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str
 
 
 def test_no_request_made_of_the_document_fails():
-    done = fuzz()
+    done = fuzz("--examples", EXAMPLES, "--requests", "2000")
     assert done.returncode == 0, done.stdout[-8_000:] + done.stderr[-2_000:]
 
 

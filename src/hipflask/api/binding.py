@@ -215,7 +215,7 @@ def _calls(
     elif sole is not None and plain is view:
 
         def call(ctx: RequestContext) -> Any:
-            value = UNREAD if ctx.request.view_args else sole(ctx)
+            value = UNREAD if _has_arguments(ctx) else sole(ctx)
             if value is UNREAD:
                 return write(ctx, plain(**read(ctx)))
             return write(ctx, plain(value))
@@ -234,13 +234,19 @@ def _calls(
     async def await_view(ctx: RequestContext) -> Any:
         if reads_body and is_large(ctx):
             answer = await view(**await in_pool(read, ctx))
-        elif sole is None or ctx.request.view_args or (value := sole(ctx)) is UNREAD:
+        elif sole is None or _has_arguments(ctx) or (value := sole(ctx)) is UNREAD:
             answer = await view(**read(ctx))
         else:
             answer = await view(value)
         return answer if write is None else write(ctx, answer)
 
     return call, await_view
+
+
+def _has_arguments(ctx: RequestContext) -> bool:
+    """Whether the URL has variables, or a hook gave the view some."""
+    request = ctx._request
+    return bool(ctx.arguments if request is None else request.view_args)
 
 
 def _takes_first(view: Any, leaves: Sequence[Leaf]) -> bool:
@@ -253,7 +259,7 @@ def _takes_first(view: Any, leaves: Sequence[Leaf]) -> bool:
 
 def is_large(ctx: RequestContext) -> bool:
     """Whether the body, which has come, takes the event loop too long to read."""
-    body = getattr(ctx.request._exchange, "body", b"")
+    body = getattr(ctx._exchange, "body", b"")
     return not isinstance(body, bytes) or len(body) >= LARGE_BYTES
 
 

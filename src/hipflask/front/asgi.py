@@ -11,7 +11,7 @@ from werkzeug.exceptions import ClientDisconnected
 
 from ..dispatch import serve
 from ..lifespan import Life, StartupError
-from ..responses import DOOR, LENGTHS_KEPT, TYPES_KEPT, checked_fields
+from ..responses import DOOR, LENGTHS_KEPT, TYPES_KEPT, checked_fields, response_of_plain
 from ..typing import Application
 from .exchange import BODILESS, DOUBT_S, Exchange, Guard, current_task, patience
 from .sending import SORRY, file_of, refuse, send_body
@@ -161,15 +161,11 @@ class ASGIExchange(Exchange):
             pass
         self.leave()
 
-    def send_ready(self, response: Any) -> tuple[Any, ...] | None:
-        """See `Exchange.send_ready`."""
-        ready = response._ready_type
-        field = _types.get(ready)
-        body = response.response
-        if field is None or body.__class__ is not list or len(body) != 1:
-            return None
-        piece = body[0]
-        if piece.__class__ is not bytes:
+    def send_plain(self, made: Any) -> tuple[Any, ...] | None:
+        """See `Exchange.send_plain`."""
+        kind, piece = made
+        field = _types.get(kind)
+        if field is None:
             return None
         length = len(piece)
         fields = [field, _lengths.get(length) or _length_field(length)]
@@ -182,6 +178,8 @@ class ASGIExchange(Exchange):
 
     async def send(self, app: Application, response: Any) -> None:
         """See `Exchange.send`."""
+        if response.__class__ is tuple:
+            response = response_of_plain(response)
         body, status, fields = response.parts({"REQUEST_METHOD": self.method, DOOR: self})
         try:
             code, fields, length = checked_fields(self.method, status, fields, body)

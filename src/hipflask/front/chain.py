@@ -20,7 +20,6 @@ class ChainResponse:
     """What the chain gave `start_response` and returned, as a front-end sends a response."""
 
     _ready_type = None
-    response: Any = None
 
     def __init__(self, body: Iterable[bytes], status: str, fields: list[tuple[str, str]]) -> None:
         self._parts = body, status, fields

@@ -325,15 +325,15 @@ class Exchange:
 
             start_all(app, self)
 
-    def send_ready(self, response: Any) -> tuple[Any, ...] | None:
-        """Send a response of our own making that nobody looked at; None where it is another.
+    def send_plain(self, made: Any) -> tuple[Any, ...] | None:
+        """Send what `dispatch.plain` made; None where its Content-Type was not checked yet.
 
         Returns the messages that are to be `put` for that.
         """
         raise NotImplementedError
 
     async def put(self, message: Any) -> None:
-        """Hand a message of `send_ready` to the server."""
+        """Hand a message of `send_plain` to the server."""
         raise NotImplementedError
 
     async def send(self, app: Application, response: Any) -> None:

@@ -9,7 +9,14 @@ from typing import Any
 from werkzeug.exceptions import ClientDisconnected
 
 from ..dispatch import serve
-from ..responses import DOOR, TYPES_KEPT, _length_field, _length_fields, checked_fields
+from ..responses import (
+    DOOR,
+    TYPES_KEPT,
+    _length_field,
+    _length_fields,
+    checked_fields,
+    response_of_plain,
+)
 from ..typing import Application
 from .exchange import BODILESS, Exchange, current_task
 from .sending import SORRY, Pace, file_of, refuse, send_body
@@ -134,17 +141,13 @@ class RSGIExchange(Exchange):
         else:
             self.leave()
 
-    def send_ready(self, response: Any) -> tuple[Any, ...] | None:
-        """See `Exchange.send_ready`."""
-        ready = response._ready_type
-        body = response.response
-        if ready not in _types or body.__class__ is not list or len(body) != 1:
-            return None
-        piece = body[0]
-        if piece.__class__ is not bytes:
+    def send_plain(self, made: Any) -> tuple[Any, ...] | None:
+        """See `Exchange.send_plain`."""
+        kind, piece = made
+        if kind not in _types:
             return None
         length = len(piece)
-        fields = [ready, _length_fields.get(length) or _length_field(length)]
+        fields = [kind, _length_fields.get(length) or _length_field(length)]
         if self.line[0] == "HEAD":
             self._protocol.response_empty(200, fields)
         else:
@@ -153,6 +156,8 @@ class RSGIExchange(Exchange):
 
     async def send(self, app: Application, response: Any) -> None:
         """See `Exchange.send`."""
+        if response.__class__ is tuple:
+            response = response_of_plain(response)
         body, status, fields = response.parts({"REQUEST_METHOD": self.method, DOOR: self})
         try:
             # Granian's worker ends with the process for a status it cannot read.

@@ -10,6 +10,7 @@ from typing import Any
 from .. import typing as ft
 from ..ctx import request_context
 from ..globals import _cv_app, _cv_request
+from ..responses import _length_field, _length_fields
 
 
 def bell(self: ft.Application, environ: Any, start_response: Any = None, send: Any = None) -> Any:
@@ -60,6 +61,12 @@ def wsgi_app(
         except BaseException:
             error = sys.exc_info()[1]
             raise
+        if response.__class__ is tuple:
+            field, piece = response
+            length = len(piece)
+            known = _length_fields.get(length) or _length_field(length)
+            start_response("200 OK", [field, known])
+            return [piece] if environ["REQUEST_METHOD"] != "HEAD" else []
         # Called by name, which costs a third of what calling the object does.
         body: ft.WSGIBody = response.__call__(environ, start_response)
         return body

@@ -47,10 +47,18 @@ def encoder_of(sort_keys: bool, ensure_ascii: bool) -> Callable[[Any], bytes | N
     from msgspec.json import Encoder  # costly, and not needed before the first JSON
 
     write = Encoder(order="sorted" if sort_keys else None).encode
+    scalars = _SCALARS
 
     def encode(value: Any) -> bytes | None:
         try:
-            if not is_plain(value):
+            if value.__class__ is dict:
+                # `is_plain` of nearly every answer, without the call.
+                for key, each in value.items():
+                    if key.__class__ is not str or (
+                        each.__class__ not in scalars and not is_plain(each)
+                    ):
+                        return None
+            elif not is_plain(value):
                 return None
             text = write(value)
         except Exception:  # a circle, too deep, half of a surrogate pair, changed meanwhile

@@ -69,12 +69,8 @@ def _quick(writer: _Writer, app: Any) -> Writer:
         kind = ctx.plan.bare
         if kind is None or value.__class__ not in ready:
             return careful(ctx, value)
-        request = ctx.request
-        exchange = request._exchange  # `accept_of`, without the call
-        if exchange is None:
-            accept = request._environ.get("HTTP_ACCEPT")
-        else:
-            accept = exchange.header("accept")
+        exchange = ctx._exchange  # `accept_of`, without the call
+        accept = ctx._environ.get("HTTP_ACCEPT") if exchange is None else exchange.header("accept")
         if accept is not None and "msgpack" in accept.lower():
             return careful(ctx, value)
         try:
