@@ -78,9 +78,9 @@ class ResponseHeaders(Headers):
 
     def __setitem__(self, key: Any, value: Any) -> None:
         if key.__class__ is str and value.__class__ is str and value.isprintable():
-            wanted = key.lower()
+            wanted, size = key.lower(), len(key)
             for name, _ in self._list:
-                if name.lower() == wanted:
+                if len(name) == size and name.lower() == wanted:
                     break
             else:
                 self._list.append((key, value))
@@ -174,12 +174,12 @@ class Response(ResponseBase):
     @looked_at
     def headers(self) -> Headers:
         """The header fields; made from the body and its type when first asked for."""
-        headers = ResponseHeaders()
         # Past Werkzeug's checks, which these fields pass: a fourteenth of a request with a session.
-        fields = headers._list
-        kind = self._type()
+        headers = object.__new__(ResponseHeaders)
+        headers._list = fields = []
+        kind = self._own_type or self._type()
         if kind is not None:
-            fields.append(type_field(kind))
+            fields.append(_content_type_fields.get(kind) or type_field(kind))
         body: Any = self.__dict__.get("response")
         if self._measures and self.automatically_set_content_length and _is_one_piece(body):
             length = len(body[0])
@@ -235,13 +235,26 @@ class Response(ResponseBase):
         """
         body: Any = self.response
         made = self.__dict__
-        if not self._sends_plainly or not _is_one_piece(body):
+        if (
+            not self._sends_plainly
+            or body.__class__ is not list
+            or len(body) != 1
+            or body[0].__class__ is not bytes
+        ):
             return self._parts_of_a_kind(environ, body)
         code = self._status_code
-        if "headers" in made or "_on_close" in made or code < 200 or code == 204 or code == 304:
+        if "_on_close" in made or code < 200 or code == 204 or code == 304:
             return self._looked_at_parts(environ, body)
         length = len(body[0])
-        fields = [self._type_field(), _length_fields.get(length) or _length_field(length)]
+        headers = made.get("headers")
+        fields: list[tuple[str, str]] | None
+        if headers is None:
+            fields = [self._type_field(), _length_fields.get(length) or _length_field(length)]
+        elif (
+            not self.automatically_set_content_length
+            or (fields := _ready_fields(headers, length)) is None
+        ):
+            return self.get_wsgi_response(environ)
         return [] if environ["REQUEST_METHOD"] == "HEAD" else body, self._status, fields
 
     def _parts_of_a_kind(
@@ -272,7 +285,7 @@ class Response(ResponseBase):
     ) -> tuple[Iterable[bytes], str, list[tuple[str, str]]]:
         """`parts` of a response whose headers somebody read or set, or that has no body."""
         code = self._status_code
-        headers = self.__dict__.get("headers") or self.headers  # past the descriptor
+        headers = self.headers
         if code >= 200 and code != 204 and code != 304 and self.automatically_set_content_length:
             fields = _ready_fields(headers, len(body[0]))
             if fields is not None:

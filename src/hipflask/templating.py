@@ -10,7 +10,7 @@ import typing as t
 
 from .globals import _current_app, _cv_current, _cv_request, g, request, session
 from .helpers import get_flashed_messages
-from .signals import before_render_template, template_rendered
+from .signals import before_render_template, heard, template_rendered
 
 if t.TYPE_CHECKING:
     from jinja2 import Template
@@ -83,6 +83,8 @@ def _announce(
 
 def _render(app: Application, template: Template, context: dict[str, t.Any]) -> str:
     app.update_template_context(context)
+    if not heard.any:
+        return template.render(context)
     _announce(before_render_template, app, template, context)
     text = template.render(context)
     _announce(template_rendered, app, template, context)
@@ -116,10 +118,14 @@ def _default_template_ctx_processor() -> dict[str, t.Any]:
     found: dict[str, t.Any] = {}
     ctx = _cv_current.get()
     if ctx is not None:
-        found["g"] = ctx.app_ctx.g
-        if (request_context := ctx.request_ctx) is not None:
+        found["g"] = (ctx._app_face or ctx).g
+        if (request_context := ctx if ctx._is_shown else ctx.request_ctx) is not None:
             found["request"] = request_context.request
     return found
+
+
+# The processors of an application that registered none.
+_ONLY_OURS = [_default_template_ctx_processor]
 
 
 def update_template_context(app: Application, context: dict[str, t.Any]) -> None:
@@ -130,7 +136,12 @@ def update_template_context(app: Application, context: dict[str, t.Any]) -> None
     """
     registered = app.template_context_processors
     owners: t.Any = (None,)
-    if len(registered) > 1 and (request_context := _cv_request.get(None)) is not None:
+    if len(registered) == 1:
+        if registered.get(None) == _ONLY_OURS:
+            for name, value in _default_template_ctx_processor().items():
+                context.setdefault(name, value)
+            return
+    elif (request_context := _cv_request.get(None)) is not None:
         owners = (None, *reversed(request_context.request.blueprints))
     added: dict[str, t.Any] = {}
     for owner in owners:

@@ -22,7 +22,7 @@ def fuzz(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str
 
 
 def test_no_request_made_of_the_document_fails():
-    done = fuzz("--examples", EXAMPLES, "--requests", "2000")
+    done = fuzz("--examples", "84", "--requests", "2000")
     assert done.returncode == 0, done.stdout[-8_000:] + done.stderr[-2_000:]
 
 
