@@ -7,7 +7,7 @@ per request of all a server's processes; requests/s say little where wrk is the 
 a missed figure.
 
 Bare servers run with the settings they come with (Granian: one worker, no access log).
-`serve` is `hipflask serve` as it comes: probes, supervision, no access log; `serve+log` writes
+`serve` is `hipflask serve` with its probes and supervision, no access log; `serve+log` writes
 one. What `serve` adds is its row against `granian`.
 """
 
@@ -65,7 +65,8 @@ COMMANDS: dict[str, str] = {
     "hypercorn": "-m hypercorn --bind 127.0.0.1:{{port}} --workers 1 --log-level warning {app}",
     "gunicorn": "-m gunicorn --bind 127.0.0.1:{{port}} --workers 1 --worker-class gthread"
     " --threads 4 --log-level warning {app}",
-    "serve": "-m hipflask --app {app} serve --bind 127.0.0.1:{{port}} --interface {interface}",
+    "serve": "-m hipflask --app {app} serve --bind 127.0.0.1:{{port}} --interface {interface}"
+    " --no-access-log",
     "serve+log": "-m hipflask --app {app} serve --bind 127.0.0.1:{{port}} --interface {interface}"
     " --access-log",
     "own": "-m benchmarks.peers.served {name} core {{port}}",

@@ -60,6 +60,11 @@ def format_plain(row: Row) -> str:
     return f"{row.median:.1f} / {row.best:.1f}"
 
 
+def format_added(row: Row) -> str:
+    """Return `best (what it adds to the row with nothing)`."""
+    return f"{row.best:.1f} ({row.more['added_us']:+.1f})"
+
+
 def format_growth(row: Row) -> str:
     """Return `best (over the best with the least of it)`."""
     ratio = row.best_ratio or 1.0
@@ -279,8 +284,9 @@ TITLES = {
     "over_http": "Over HTTP: one worker, 64 connections",
     "startup": "Start-up",
     "growth": "What makes a request dearer",
+    "everything": "What watching and guarding add to a request, in microseconds of CPU",
 }
-CELLS = {"over_http": format_over_http, "startup": format_plain}
+CELLS = {"over_http": format_over_http, "startup": format_plain, "everything": format_added}
 PICTURES = {"inprocess": draw_comparison, "over_http": draw_http, "growth": draw_growth}
 LABELS = {
     "aiohttp": "aiohttp",

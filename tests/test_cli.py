@@ -460,7 +460,9 @@ class TestContext:
 
 class TestFlaskGroup:
     def test_default_commands(self) -> None:
-        assert set(FlaskGroup().commands) == {"run", "serve", "shell", "routes", "openapi"}
+        flasks = {"run", "shell", "routes"}
+        ours = {"serve", "openapi", "settings", "forward", "hooks", "worker", "keys", "top", "db"}
+        assert set(FlaskGroup().commands) == flasks | ours
         assert FlaskGroup(add_default_commands=False).commands == {}
 
     def test_options(self) -> None:
@@ -959,7 +961,11 @@ class TestServe:
             "max_lifetime_s": 0.0,
             "livez": "/livez",
             "readyz": "/readyz",
-            "access_log": False,
+            "access_log": True,
+            "metrics": "",
+            "metrics_token": "",
+            "ops_bind": None,
+            "run_dir": None,
             "check": False,
         }
 
@@ -972,7 +978,9 @@ class TestServe:
             *["--graceful-timeout", "2.5", "--access-log", "--queue", "0", "--http", "2"],
             *["--max-requests-in-work", "9", "--request-timeout", "1.5", "--interface", "asgi"],
             *["--drain-wait", "0", "--max-requests", "7", "--max-lifetime", "60"],
-            *["--livez", "off", "--readyz", "/r", "--check"],
+            *["--livez", "off", "--readyz", "/r", "--check", "--metrics", "/m"],
+            *["--metrics-token", "open sesame", "--ops-bind", "127.0.0.1:9090"],
+            *["--run-dir", "/run/shop"],
             group=group,
         )
         served.pop("info")
@@ -994,6 +1002,10 @@ class TestServe:
             "livez": "",
             "readyz": "/r",
             "access_log": True,
+            "metrics": "/m",
+            "metrics_token": "open sesame",
+            "ops_bind": "127.0.0.1:9090",
+            "run_dir": "/run/shop",
             "check": True,
         }
 
@@ -1056,6 +1068,21 @@ class TestServe:
         assert message in result.stderr
         assert "pyproject.toml" in result.stderr
         assert result.stderr.count("\n") == 1
+        assert not served
+
+    @pytest.mark.parametrize(("args", "is_named"), [([], True), (["--threads", "0"], False)])
+    def test_what_is_wrong_in_a_variable_is_one_line_with_its_name(
+        self,
+        group: FlaskGroup,
+        served: dict[str, t.Any],
+        run_cli: t.Callable[..., Result],
+        args: list[str],
+        is_named: bool,
+    ) -> None:
+        result = run_cli("serve", *args, group=group, env={"HIPFLASK_SERVE_THREADS": "many"})
+        assert result.exit_code == 2
+        assert result.stderr.count("\n") == 1
+        assert result.stderr.startswith("hipflask: HIPFLASK_SERVE_THREADS: ") == is_named
         assert not served
 
     @pytest.mark.parametrize(

@@ -680,3 +680,64 @@ def test_make_is_what_make_response_does(app):
         assert make(ctx, ("x", 201)).status == "201 CREATED"
         assert app.make_response(redirect("/")).status_code == 302
     assert logging.getLogger(__name__).name == app.logger.name
+
+
+@pytest.mark.parametrize("door", ["asgi", "rsgi"])
+def test_a_request_on_an_async_door_is_the_same_where_a_signal_is_heard(door):
+    app = Flask(__name__)
+
+    @app.get("/")
+    async def index():
+        return {"provider": request.json_module is app.json}
+
+    client = app.test_client(door=door)
+    for _ in range(2):
+        assert client.get("/").json == {"provider": True}
+    with request_started.connected_to(lambda *args, **kwargs: None):
+        assert client.get("/").json == {"provider": True}
+
+
+@pytest.mark.parametrize("door", ["asgi", "rsgi"])
+def test_what_an_async_view_brings_about_counts_for_its_own_response(door):
+    app = Flask(__name__)
+    heard = []
+
+    def hear(sender, response, **extra):
+        heard.append(response.status_code)
+
+    @app.get("/")
+    async def index():
+        if "late" in request.args:
+            request_finished.connect(hear, app)
+        return "late"
+
+    client = app.test_client(door=door)
+    try:
+        for _ in range(2):
+            assert client.get("/").text == "late"
+        assert heard == []
+        assert client.get("/?late").text == "late"
+        assert heard == [200]
+    finally:
+        request_finished.disconnect(hear, app)
+
+
+@pytest.mark.parametrize("door", ["asgi", "rsgi"])
+def test_an_error_of_an_async_view_is_handled_by_the_second_request_as_by_the_first(door):
+    app = Flask(__name__)
+    ended = []
+    app.teardown_request(ended.append)
+
+    @app.get("/")
+    async def index():
+        raise KeyError("lost")
+
+    @app.errorhandler(KeyError)
+    async def handle(error):
+        return f"handled {error}", 418
+
+    client = app.test_client(door=door)
+    for _ in range(3):
+        answer = client.get("/")
+        assert (answer.status_code, answer.text) == (418, "handled 'lost'")
+    assert ended == [None] * 3

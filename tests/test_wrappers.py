@@ -435,6 +435,28 @@ def test_dates_of_conditions_are_read_unless_they_are_none(name):
     assert getattr(read(), name) is None
 
 
+# A second past what C's integers hold, and a text longer than any date.
+@pytest.mark.parametrize(
+    "text", [f"Sun, 03 Nov 1994 08:49:{'9' * 25}", "Sun, 03 Nov 1994 " * 90], ids=["second", "long"]
+)
+def test_dates_past_all_dates_are_none(text):
+    made = Request({**create_environ(), "HTTP_DATE": text, "HTTP_IF_RANGE": text})
+    assert made.date is None
+    assert (made.if_range.date, made.if_range.etag) == (None, text)
+
+
+def test_date_and_if_range_are_read_as_werkzeug_reads_them():
+    assert (read().date, read().if_range.date, read().if_range.etag) == (None, None, None)
+    for text in ("Mon, 02 Jan 2023 03:04:05 GMT", "nonsense", '"tag"', 'W/"tag"', ""):
+        environ = {**create_environ(), "HTTP_DATE": text, "HTTP_IF_RANGE": text}
+        ours, theirs = Request(environ), RequestBase(dict(environ))
+        assert ours.date == theirs.date
+        assert (ours.if_range.date, ours.if_range.etag) == (
+            theirs.if_range.date,
+            theirs.if_range.etag,
+        )
+
+
 def test_authorization_is_read_or_none():
     good = {**create_environ(), "HTTP_AUTHORIZATION": "Basic YTpi"}
     assert Request(good).authorization.username == "a"

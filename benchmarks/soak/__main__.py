@@ -30,7 +30,7 @@ def main() -> int:
         parser.error(f"no such fault: {', '.join(sorted(unknown))}; there is {', '.join(FAULTS)}")
     if not sys.platform.startswith("linux"):
         parser.error("the soak reads /proc, so it runs on Linux only")
-    _raise_file_limit()
+    raise_file_limit()
     if os.environ.get("FAULT"):
         os.environ["SOAK_FAULT"] = "1"
         print("FAULT: the app leaks and answers wrongly; figures must be missed")
@@ -52,7 +52,7 @@ async def _one(soak: Soak, name: str) -> None:
         soak.report.fail(f"{name} did not end: {type(error).__name__}: {error}")
 
 
-def _raise_file_limit() -> None:
+def raise_file_limit() -> None:
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     wanted = FILES if hard == resource.RLIM_INFINITY else min(FILES, hard)
     if soft < wanted:

@@ -14,6 +14,7 @@ from collections.abc import Awaitable, Callable, Iterator
 from itertools import pairwise
 from typing import Any
 
+from .busy import busy
 from .chunks import small_chunks
 from .client import (
     UPGRADE,
@@ -28,6 +29,7 @@ from .client import (
     open_and_wait,
     vanish,
 )
+from .mixed import mixed, uploads
 from .server import Server, Soak
 from .views import misbehaving
 
@@ -157,35 +159,44 @@ async def idle_connections(soak: Soak) -> None:
 
 
 async def hup(soak: Soak) -> None:
-    report, count = soak.report, soak.of(20_000, 4_000)
-    report.begin("HUP", f"{count} keep-alive requests from 64 connections, HUP half-way")
+    report, count, times = soak.report, soak.of(120_000, 4_000), soak.of(20, 1)
+    words = "once half-way" if times == 1 else f"{times} times, evenly"
+    report.begin("HUP", f"{count} keep-alive requests from 64 connections, HUP {words}")
     async with soak.serve(workers=2) as server:
-        report.load("without", await Load(server.port, connections=64, count=count // 4).wait())
+        report.load("without", await Load(server.port, connections=64, count=4_000).wait())
         before = set(server.workers())
         load = Load(server.port, connections=64, count=count)
-        await _until(lambda: load.tally.sent >= count / 2, 60)
-        server.send(signal.SIGHUP)
+        for turn in range(1, times + 1):
+            await _until(lambda turn=turn: load.tally.sent >= count * turn / (times + 1), 60)
+            server.send(signal.SIGHUP)
+            # The next one finds new workers, not those that are still starting.
+            await _until(lambda known=before: _are_others(server, known), 40)
+            left = before & set(server.workers())
+            before = set(server.workers())
         tally = await load.wait()
         report.load("with", tally)
         report.check("requests sent", tally.sent, "=", count)
         report.check("lost", tally.lost.total(), "=", 0)
-        report.check("stale keep-alive closes", tally.stale, "<=", 20)
-        await _until(lambda: len(set(server.workers()) - before) == 2 == len(server.workers()), 40)
-        left = before & set(server.workers())
+        report.check("stale keep-alive closes", tally.stale, "<=", 20 * times)
         report.check("old workers left", len(left), "=", 0)
         report.check("workers in the end", len(server.workers()), "=", 2)
 
 
+def _are_others(server: Server, before: set[int]) -> bool:
+    now = server.workers()
+    return len(now) == 2 and not before & set(now)
+
+
 async def term(soak: Soak) -> None:
     report = soak.report
-    report.begin("TERM", "requests in flight, and new ones for 5 s after it")
+    report.begin("TERM", "20 requests in flight, and new ones for 5 s after it")
     async with soak.serve(workers=2) as server:
         port = server.port
         flying = [
             asyncio.create_task(attempt(port, f"/{view}/{seconds}"))
             for view in ("wait", "wait-async")
-            for seconds in (1.5, 3.5, 5.5)
-            for _ in range(3)
+            for seconds in (1.0, 2.0, 3.5, 4.5, 5.5)
+            for _ in range(2)
         ]
         await asyncio.sleep(0.5)
         ready = await fetch(port, "/readyz")
@@ -487,7 +498,9 @@ async def _until(condition: Callable[[], bool], seconds: float) -> None:
 FAULTS: dict[str, tuple[Callable[[Soak], Awaitable[None]], float]] = {
     "slow": (slow_clients, 180),
     "idle": (idle_connections, 120),
-    "hup": (hup, 180),
+    "busy": (busy, 90),
+    "hup": (hup, 240),
+    "uploads": (uploads, 120),
     "term": (term, 60),
     "kill": (kill_one, 60),
     "kills": (kill_many, 120),
@@ -496,4 +509,5 @@ FAULTS: dict[str, tuple[Callable[[Soak], Awaitable[None]], float]] = {
     "vanished": (vanished, 180),
     "chunks": (small_chunks, 300),
     "misbehaving": (misbehaving, 120),
+    "mixed": (mixed, 240),
 }

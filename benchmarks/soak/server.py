@@ -10,6 +10,7 @@ import socket
 import subprocess
 import sys
 import time
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -29,20 +30,37 @@ def free_port() -> int:
 class Server:
     """`hipflask serve` on a free port; use it as an async context manager."""
 
-    def __init__(self, folder: Path, *flags: str, workers: int = 1) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        *flags: str,
+        workers: int = 1,
+        app: str = "benchmarks.soak.app",
+        environ: Mapping[str, str] | None = None,
+        words: Sequence[str] = (),
+    ) -> None:
+        """`words` start another server than `hipflask serve`; `{port}` is put into them."""
         self.port = free_port()
         self.count = workers
         self.log = folder / f"server-{self.port}.log"
-        self._flags = flags
+        self._environ = {**os.environ, **(environ or {})}
+        serve = ["-m", "hipflask", "--app", app, "serve", "--bind", f"127.0.0.1:{self.port}"]
+        serve += ["--workers", str(workers), *flags]
+        self._is_ours = not words
+        self._words = [word.replace("{port}", str(self.port)) for word in words] or serve
         self._process: subprocess.Popen[bytes] | None = None
         self._known: set[int] = set()
 
     async def __aenter__(self) -> Server:
-        words = [sys.executable, "-m", "hipflask", "--app", "benchmarks.soak.app", "serve"]
-        words += ["--bind", f"127.0.0.1:{self.port}", "--workers", str(self.count), *self._flags]
+        words = [sys.executable, *self._words]
         with self.log.open("wb") as output:
             self._process = subprocess.Popen(
-                words, cwd=ROOT, stdin=subprocess.DEVNULL, stdout=output, stderr=output
+                words,
+                cwd=ROOT,
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=output,
+                env=self._environ,
             )
         deadline = time.monotonic() + PATIENCE_S
         pids: set[int] = set()
@@ -101,6 +119,8 @@ class Server:
 
     def workers(self) -> list[int]:
         """The pids of the workers, oldest first."""
+        if not self._is_ours:
+            return children_of(self.pid) or [self.pid]
         # Python's resource tracker is a child, too.
         found = [pid for pid in children_of(self.pid) if b"spawn_main" in _command(pid)]
         self._known.update(found)

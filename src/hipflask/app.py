@@ -20,7 +20,7 @@ from werkzeug.wsgi import get_host
 from . import bridge, dispatch, errors, helpers, packages, templating
 from . import typing as ft
 from .assembly import App
-from .ctx import AppContext, RequestContext, request_context, request_context_of
+from .ctx import AppContext, RequestContext, begin, request_context
 from .front.wsgi import bell, bell_around, mark_bell, wsgi_app
 from .globals import _cv_app, _cv_request, _no_req_msg
 from .lifespan import LifespanHooks, rsgi_del, rsgi_init
@@ -74,9 +74,14 @@ class Flask(LifespanHooks, App):
     request_class: type[Request] = Request
     response_class: type[Response] = Response
     session_interface: SessionInterface = SecureCookieSessionInterface()
+    # On the instance, where 3.11 finds it in a tenth of the instructions.
+    _begin: Any
+    #: Who observes the requests, if anybody does: see `ops/observing.py`.
+    _observing: Any = None
 
     def _assembled(self) -> None:
         mark_bell(type(self).__call__)
+        self.__dict__["_begin"] = begin
 
     @property
     def sealed(self) -> Plan:
@@ -98,9 +103,10 @@ class Flask(LifespanHooks, App):
         self.__dict__["cli"] = group
 
     def bind_view(self, rule: Any, endpoint: Any, view: Callable[..., Any]) -> Any:
-        """What a request to a typed or guarded view runs; None for a plain view."""
+        """What a request to a typed, guarded or idempotent view runs; None for a plain view."""
         typed = self.config["TYPED_VIEWS"] and not is_plain(view, rule)
-        if not typed and not has_stance(self, rule, endpoint):
+        is_bare = not typed and getattr(rule, "idempotent", None) is None
+        if is_bare and not has_stance(self, rule, endpoint):
             return None
         from .api.binding import bind  # plain applications do not pay for it
 
@@ -281,7 +287,6 @@ class Flask(LifespanHooks, App):
     wsgi_app = wsgi_app
 
     request_context = request_context
-    request_context_of = request_context_of
 
     asgi = dispatch.ring_asgi
     __rsgi__ = dispatch.ring_rsgi

@@ -282,8 +282,8 @@ class App(Scaffold):
         Methods: `methods`, else the view's attribute of that name, else GET. OPTIONS is
         answered for the view if `provide_automatic_options` (else the view's attribute, else
         PROVIDE_AUTOMATIC_OPTIONS) says so. `access` is a stance of `hipflask.security`,
-        `stream=True` is `@streams_body` for this rule. Raises SetupError where the endpoint has
-        another view already.
+        `stream=True` is `@streams_body` for this rule, `idempotent=True` keeps answers by their
+        Idempotency-Key. Raises SetupError where the endpoint has another view already.
         """
         access = options.pop("access", None)
         if access is not None:
@@ -292,6 +292,9 @@ class App(Scaffold):
             endpoint = _endpoint_from_view_func(view_func)  # type: ignore[arg-type]
         methods = _methods_of(options.pop("methods", None), view_func)
         streams = options.pop("stream", False)  # Flask has no such option, nor has Werkzeug's rule
+        idempotent = options.pop("idempotent", None)
+        if idempotent is not None:
+            idempotent = _check_idempotent(idempotent, rule, methods, streams)
         automatic = provide_automatic_options
         if automatic is None:
             automatic = getattr(view_func, "provide_automatic_options", None)
@@ -306,6 +309,8 @@ class App(Scaffold):
         bound.provide_automatic_options = automatic  # type: ignore[attr-defined]
         bound.access = access  # type: ignore[attr-defined]
         bound.streams_body = streams  # type: ignore[attr-defined]
+        if idempotent is not None:
+            bound.idempotent = idempotent  # type: ignore[attr-defined]
         self.url_map.add(bound)
         if view_func is not None:
             self.view_functions[endpoint] = view_func
@@ -440,6 +445,12 @@ def _check_access(access: Any, rule: str) -> None:
     from .security.stances import stance_of  # loaded by whoever declares one
 
     stance_of(access, f"the route {rule!r}")
+
+
+def _check_idempotent(idempotent: Any, rule: str, methods: set[str], streams: bool) -> Any:
+    from .state.options import options_of  # as above
+
+    return options_of(idempotent, rule, methods, streams)
 
 
 def _methods_of(methods: Any, view: Any) -> set[str]:

@@ -24,10 +24,10 @@ def whole_body(request: Any, config: Mapping[str, Any]) -> bytes | None:
     Raises ClientDisconnected (400) for a body shorter than its Content-Length, and
     RequestEntityTooLarge (413).
     """
-    made = request.__dict__
-    if "_cached_data" in made:
-        return made["_cached_data"]  # type: ignore[no-any-return]
-    if "stream" in made or "_is_read" in made or "shallow" in made:
+    known: bytes | None = request._cached_data
+    if known is not None:
+        return known
+    if request._stream is not None or request._is_read or request.shallow:
         return None
     limit = request._max_content_length
     exchange = request._exchange
@@ -35,7 +35,7 @@ def whole_body(request: Any, config: Mapping[str, Any]) -> bytes | None:
         body = exchange.body
         if limit is not None or body.__class__ is not bytes:
             return None
-        made["_is_read"] = True
+        request._is_read = True
         return body
     environ = request._environ
     length = environ.get("CONTENT_LENGTH")
@@ -58,7 +58,7 @@ def whole_body(request: Any, config: Mapping[str, Any]) -> bytes | None:
             data = _rest(source, data, size)
     except (OSError, ValueError):
         raise ClientDisconnected() from None
-    made["_is_read"] = True
+    request._is_read = True
     return data
 
 

@@ -27,6 +27,8 @@ _local = threading.local()
 
 def is_async(function: Callable[..., Any]) -> bool:
     """Whether calling `function` gives a coroutine: `async def`, a partial of one, or marked."""
+    if getattr(function, "is_quick", False):
+        return False  # said by who wrote it; to look costs 3 us
     if inspect.iscoroutinefunction(function):
         return True
     # Before Python 3.12 asyncio's own mark is the only one there is.
@@ -201,6 +203,7 @@ class Pool:
         #: Calls refused.
         self.shed = 0
         self._loop = asyncio.get_running_loop()
+        self._running = asyncio._get_running_loop
         self._calls: deque[Any] = deque()
         self._finished: deque[Any] = deque()
         self._is_waking = False
@@ -214,6 +217,16 @@ class Pool:
         self._is_looking = False
         # Without the interpreter's lock, threads do not hand it to one another.
         self._is_parallel = not getattr(sys, "_is_gil_enabled", lambda: True)()
+
+    @property
+    def waiting(self) -> int:
+        """Calls that no thread has taken yet."""
+        return len(self._calls)
+
+    @property
+    def busy(self) -> int:
+        """Calls that run, about."""
+        return min(self.size, max(0, self.pending - self.waiting))
 
     def run(self, context: Context, function: Callable[..., Any], *args: Any) -> Any:
         """Call `function` in a thread, in `context`; raises Busy where the queue is full.
@@ -330,10 +343,8 @@ class Pool:
 
 def pool() -> Pool:
     """The running loop's pool, made at its first use."""
-    import asyncio  # as above
-
     found: Pool | None = getattr(_local, "pool", None)
-    if found is None or found._loop is not asyncio._get_running_loop():
+    if found is None or found._loop is not found._running():
         if found is not None:
             found.close()
         found = _local.pool = Pool()
@@ -366,7 +377,16 @@ async def in_pool(function: Callable[..., Any], *args: Any) -> Any:
 
 
 def sync_to_async(function: Callable[..., Any]) -> Callable[..., Any]:
-    """A coroutine function that runs `function` in the pool."""
+    """A coroutine function that runs `function` in the pool.
+
+    One marked as `is_quick`, which never waits, is called where it is.
+    """
+    if getattr(function, "is_quick", False):
+
+        async def at_once(*args: Any, **kwargs: Any) -> Any:
+            return function(*args, **kwargs)
+
+        return at_once
 
     @wraps(function)
     async def run(*args: Any, **kwargs: Any) -> Any:

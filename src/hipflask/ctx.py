@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Iterator
-from contextvars import Token
+from contextvars import Context, Token, copy_context
 from functools import update_wrapper
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -23,13 +23,9 @@ from werkzeug.urls import iri_to_uri
 from . import bridge
 from . import typing as ft
 from .globals import _cv_app, _cv_current, _cv_request
-from .parts import lazy
-from .routing import ASK, Target
-from .signals import (
-    appcontext_popped,
-    appcontext_pushed,
-    heard,
-)
+from .parts import lazy, set_aside
+from .routing import ASK, Target, is_usual_host
+from .signals import appcontext_popped, appcontext_pushed, heard
 from .wrappers import _decode
 
 _new = object.__new__
@@ -148,7 +144,7 @@ class AppContext:
         """Return to what was current before the last push."""
         try:
             _reset_current(self._token)
-        except ValueError:
+        except (RuntimeError, ValueError):
             self._set_back()
         if self._further:
             self._token, self._app_face, self._request_face = self._further.pop()
@@ -202,26 +198,6 @@ class AppContext:
         self.pop(exc_value)
 
 
-def _is_usual_host(host: str | None) -> bool:
-    """Whether it is letters, digits, dots and single hyphens, perhaps with a port.
-
-    Then it needs no adapter to judge it. To make one, Werkzeug encodes the name with the codec
-    "idna", whose modules take 5 million instructions and 0.27 MB of the first response.
-    """
-    name, colon, port = (host or "").partition(":")
-    return (
-        name.isascii()
-        and name.replace(".", "").replace("-", "").isalnum()
-        and len(name) < 64  # so is each label
-        and name[0] != "."
-        and ".." not in name
-        and "--" not in name  # punycode: xn--
-        and (
-            not colon or (len(port) < 6 and port.isascii() and port.isdigit() and int(port) < 65536)
-        )
-    )
-
-
 class RequestContext(AppContext):
     """One request: its `request`, `session` and flashes, and the rule it matched.
 
@@ -260,6 +236,8 @@ class RequestContext(AppContext):
     pool_context: Any = None
     #: The application context pushed with this one, where `app.app_context` was replaced.
     implied: AppContext | None = None
+    #: What those who observe requests are told of this one; None where nobody does.
+    seen: Any = None
 
     def __init__(
         self,
@@ -346,12 +324,17 @@ class RequestContext(AppContext):
 
     async def open_session_async(self) -> None:
         """Open a replaced session interface's session, in the pool as it may ask a store."""
-        await bridge.in_pool(_open_session, self)
+        waits = getattr(self.app.session_interface, "waits_to_open", None)
+        if waits is None or waits(self.app, self.request):
+            await bridge.in_pool(getattr, self, "_session")
+        else:
+            self._session  # noqa: B018 (opens it)
 
     async def save_session_async(self, response: Any) -> None:
         """Save the session; in the pool unless the interface is our own, which only signs."""
-        save = self.app.session_interface.save_session
-        if self.plan.opens_session:
+        interface = self.app.session_interface
+        save, waits = interface.save_session, getattr(interface, "waits_to_save", None)
+        if self.plan.opens_session and (waits is None or waits(self._session)):
             await bridge.in_pool(save, self.app, self._session, response)
         else:
             save(self.app, self._session, response)
@@ -457,7 +440,7 @@ class RequestContext(AppContext):
 
         Differs from Flask: a host that no URL can be made with is refused with 400.
         """
-        if plan.trusts_hosts and _is_usual_host(host := self.request.header("host")):
+        if plan.trusts_hosts and is_usual_host(host := self.request.header("host")):
             plan.remember_host(host)
             return True
         if self.url_adapter is None:
@@ -532,7 +515,7 @@ class RequestContext(AppContext):
                 # `_leave`, where nothing further is kept.
                 try:
                     _reset_current(self._token)
-                except ValueError:
+                except (RuntimeError, ValueError):
                     self._set_back()
                 self._token = None
                 if heard.any and owns_app_ctx and appcontext_popped.receivers:
@@ -541,19 +524,30 @@ class RequestContext(AppContext):
                     implied, self.implied = self.implied, None
                     implied.pop(exc)
 
-    def leave(self) -> bool:
-        """`pop`, where it has nothing to call; returns whether that was so."""
+    def hand_over(self) -> Context:
+        """The context to answer the request in, in a thread; it is current no more here."""
+        context = copy_context()
+        _reset_current(self._token)
+        if self.plan.makes_app_contexts:
+            _make_current(None)  # the one below it is handed over as well
+        return context
+
+    def leave(self, response: Any, is_thread: bool = False) -> bool:
+        """`pop`, where it has nothing to call; returns whether that was so.
+
+        A response of `dispatch.plain` tells that nothing is heard and the plan is the present one.
+        """
         request = self._request
         if (
             not self.route.ends_quietly
-            or heard.any
+            or (type(response) is not tuple and (heard.any or self.plan is not self.app._cell.plan))
             or _current() is not self
-            or self.plan is not self.app._cell.plan
             or self._further is not None
             or (request is not None and (request.has_files or request._environ is not None))
         ):
             return False
-        _reset_current(self._token)
+        if not is_thread:  # whose context ends here
+            _reset_current(self._token)
         self._token = None
         return True
 
@@ -593,7 +587,7 @@ class RequestContext(AppContext):
                 # `_leave`, where nothing further is kept.
                 try:
                     _reset_current(self._token)
-                except ValueError:
+                except (RuntimeError, ValueError):
                     self._set_back()
                 self._token = None
                 if heard.any and owns_app_ctx and appcontext_popped.receivers:
@@ -607,8 +601,12 @@ class RequestContext(AppContext):
         return f"<RequestContext {request.url!r} [{request.method}] of {self.app.name}>"
 
 
-def _open_session(ctx: RequestContext) -> Any:
-    return ctx._session
+set_aside(RequestContext, (
+    "app", "plan", "route", "arguments", "method", "cookie", "is_processed", "implied", "g",
+    "_exchange", "_environ", "_request", "_token", "_further", "_app_face", "_request_face",
+    "_session", "has_opened_session", "_after_request_functions", "url_adapter", "pool_context",
+    "seen", "_identity",
+))  # fmt: skip
 
 
 def _without_frames(error: HTTPException) -> HTTPException:
@@ -617,19 +615,21 @@ def _without_frames(error: HTTPException) -> HTTPException:
     return error.with_traceback(None)
 
 
-def request_context_of(self: ft.Application, plan: Any, exchange: Any) -> RequestContext:
-    """The context of a request that came through ASGI or RSGI, not pushed."""
+def begin(app: ft.Application, plan: Any, exchange: Any) -> RequestContext:
+    """The context of a request of ASGI or RSGI: the usual one has arrived, another has no token."""
     if plan.makes_contexts:
-        made: RequestContext = self.request_context(exchange.environ(None))
+        made: RequestContext = app.request_context(exchange.environ(None))
         return made
     if not plan.is_bare_request:
-        return RequestContext(self, {}, plan.request_of(exchange))
-    # As in `request_context`.
+        return RequestContext(app, {}, plan.request_of(exchange))
+    # As in `request_context`, and then as `arrive` does it.
     ctx = _new(RequestContext)
-    ctx.app = self
+    ctx.app = app
+    ctx.plan = plan
     ctx._exchange = exchange
-    ctx._environ = ctx._request = ctx.arguments = None
-    ctx.route = ctx._token = ctx._further = ctx._app_face = ctx.implied = None
+    ctx._environ = ctx._request = ctx.arguments = ctx._further = ctx._app_face = ctx._token = None
+    if not (heard.any or plan.makes_app_contexts or _current() is not None):
+        ctx._token = _make_current(ctx)
     return ctx
 
 

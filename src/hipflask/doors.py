@@ -417,8 +417,8 @@ class _Watched:
     def __setattr__(self, name: str, value: Any) -> None:
         setattr(self._app, name, value)
 
-    def request_context_of(self, plan: Any, exchange: Any) -> Any:
-        ctx = self._app.request_context_of(plan, exchange)
+    def _begin(self, watched: Any, plan: Any, exchange: Any) -> Any:
+        ctx = self._app._begin(self._app, plan, exchange)
         self._report(ctx)
         return ctx
 

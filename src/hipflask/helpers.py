@@ -239,13 +239,20 @@ def send_from_directory(
 
 
 def send_static_file(scaffold: t.Any, filename: str) -> Response:
-    """Return a response with a file of this application's or blueprint's static folder."""
+    """Return a response with a file of this application's or blueprint's static folder.
+
+    Raises NotFound for a hidden one (`.env`, `.git/config`) unless `STATIC_DOTFILES` is set;
+    `.well-known` (RFC 8615) is none.
+    """
     folder = scaffold.static_folder
     if folder is None:
         raise RuntimeError(
             f"There is no static file {filename!r}: {scaffold!r} has no static folder. Pass"
             " 'static_folder' when creating it, or set the attribute."
         )
+    path = os.fspath(filename).removeprefix(".well-known/")
+    if (path[:1] == "." or "/." in path) and not _current_app().config["STATIC_DOTFILES"]:
+        _wz_abort(404)
     # Asked here, so that a subclass of a blueprint decides for its own files.
     seconds = scaffold.get_send_file_max_age(filename)
     return send_from_directory(folder, filename, max_age=seconds)

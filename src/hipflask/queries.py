@@ -110,8 +110,7 @@ class Args:
     def __get__(self, request: Any, owner: type) -> Any:
         if request is None:
             return self
-        made = request.__dict__
-        if request._reads_plainly and "query_string" not in made:
+        if request._reads_plainly and request._query_string is None:
             exchange = request._exchange
             if exchange is None:
                 query = request._environ.get("QUERY_STRING", "")
@@ -121,7 +120,7 @@ class Args:
                 query = exchange.query_string.decode(errors="replace")
         else:
             query = request.query_string.decode(errors="replace")
-        args = made["args"] = read_fields(query, request.parameter_storage_class)
+        request.args = args = read_fields(query, request.parameter_storage_class)
         return args
 
 
@@ -169,14 +168,14 @@ def read_form(request: Any, config: Mapping[str, Any], errors: str = ERRORS) -> 
     data = whole_body(request, config)
     if data is None:
         return False
-    made, kind = request.__dict__, request.parameter_storage_class
-    if "_cached_data" not in made:
+    kind = request.parameter_storage_class
+    if request._cached_data is None:
         request._form_bytes = data
     try:
-        made["form"] = read_fields(data.decode(), kind, errors)
+        request.form = read_fields(data.decode(), kind, errors)
     except UnicodeDecodeError:
         if errors == "strict":
             raise
-        made["form"] = empty(kind)
-    made["files"] = empty(kind)
+        request.form = empty(kind)
+    request.files = empty(kind)
     return True

@@ -20,10 +20,12 @@ from . import json
 from . import typing as ft
 from .bridge import AsyncBody
 from .globals import _cv_app
-from .parts import LONGEST_DATE, looked_at
+from .parts import LONGEST_DATE, set_aside
 
 # Where an async door, which has no environ at hand, puts its exchange in place of one.
 DOOR = "hipflask.exchange"
+
+_new: Any = object.__new__
 
 _CONDITION_DATES = ("HTTP_IF_MODIFIED_SINCE", "HTTP_IF_UNMODIFIED_SINCE", "HTTP_IF_RANGE")
 
@@ -100,6 +102,7 @@ class Response(ResponseBase):
     autocorrect_location_header = False
 
     # What the constructor would set on every instance.
+    response: Any = None
     _status = "200 OK"
     _status_code = 200
     direct_passthrough = False
@@ -107,6 +110,9 @@ class Response(ResponseBase):
     # The Content-Type field of a response that was made without the constructor, as long as
     # nobody has looked at its headers, or given it a status.
     _ready_type: tuple[str, str] | None = None
+    # The header fields once somebody looked at them, and what is called when it is closed.
+    _headers: Headers | None = None
+    _closers: list[Any] | None = None
     # Whether new headers get the length of a body in one piece; a list that the application
     # made is its own, and may still grow.
     _measures = True
@@ -134,7 +140,7 @@ class Response(ResponseBase):
                 self._own_type = _one_line(content_type)
             elif mimetype is not None:
                 self._own_type = _one_line(_content_type(mimetype))
-            if "headers" in self.__dict__ and (field := self._type()) is not None:
+            if self._headers is not None and (field := self._type()) is not None:
                 self.headers["Content-Type"] = field
         if status is None:
             status = self.default_status
@@ -157,6 +163,54 @@ class Response(ResponseBase):
             self._ready_type = None
 
     @property
+    def headers(self) -> Headers:
+        """The header fields; made from the body and its type when first asked for."""
+        headers = self._headers
+        return self._make_headers() if headers is None else headers
+
+    @headers.setter
+    def headers(self, headers: Headers) -> None:
+        self._look_at()
+        self._headers = headers
+
+    def _make_headers(self) -> Headers:
+        self._look_at()
+        # Past Werkzeug's checks, which these fields pass: a fourteenth of a request with a session.
+        headers: Headers = _new(ResponseHeaders)
+        self._headers = headers
+        headers._list = fields = []
+        kind = self._own_type or self._type()
+        if kind is not None:
+            fields.append(_content_type_fields.get(kind) or type_field(kind))
+        body = self.response
+        if self._measures and self.automatically_set_content_length and _is_one_piece(body):
+            length = len(body[0])
+            fields.append(_length_fields.get(length) or _length_field(length))
+        return headers
+
+    @property
+    def _on_close(self) -> list[Any]:
+        if self._closers is None:
+            self._look_at()
+            self._closers = []
+        return self._closers
+
+    @_on_close.setter
+    def _on_close(self, functions: list[Any]) -> None:
+        self._look_at()
+        self._closers = functions
+
+    @classmethod
+    def force_type(cls, response: Any, environ: Any = None) -> Any:
+        """Return the response, or what a WSGI application answers, as one of this class."""
+        forced: Any = super().force_type(response, environ)
+        made = vars(forced)
+        for name in ("headers", "_on_close"):
+            if name in made:  # of Werkzeug's own class until now
+                setattr(forced, name, made.pop(name))
+        return forced
+
+    @property
     def status(self) -> str:
         """The status line, "200 OK"; set to a number, or to a number and a reason."""
         return self._status
@@ -171,30 +225,13 @@ class Response(ResponseBase):
             return self._own_type
         return _content_type(self.default_mimetype) if self.default_mimetype else None
 
-    @looked_at
-    def headers(self) -> Headers:
-        """The header fields; made from the body and its type when first asked for."""
-        # Past Werkzeug's checks, which these fields pass: a fourteenth of a request with a session.
-        headers = object.__new__(ResponseHeaders)
-        headers._list = fields = []
-        kind = self._own_type or self._type()
-        if kind is not None:
-            fields.append(_content_type_fields.get(kind) or type_field(kind))
-        body: Any = self.__dict__.get("response")
-        if self._measures and self.automatically_set_content_length and _is_one_piece(body):
-            length = len(body[0])
-            fields.append(_length_fields.get(length) or _length_field(length))
-        return headers
-
-    _on_close: Any = looked_at(lambda self: [])
-
     def set_data(self, value: bytes | str) -> None:
         """Replace the body; text is sent as UTF-8."""
         piece = value.encode() if isinstance(value, str) else bytes(value)
         self.response = [piece]
-        self.__dict__.pop("_measures", None)
-        if "headers" in self.__dict__ and self.automatically_set_content_length:
-            self.headers["Content-Length"] = str(len(piece))
+        self._measures = True
+        if self._headers is not None and self.automatically_set_content_length:
+            self._headers["Content-Length"] = str(len(piece))
 
     data = property(ResponseBase.get_data, set_data, doc="The body as bytes; may be set.")
 
@@ -218,11 +255,16 @@ class Response(ResponseBase):
         for key in _CONDITION_DATES:
             if len(environ.get(key, "")) > LONGEST_DATE:
                 environ = {k: v for k, v in environ.items() if k not in _CONDITION_DATES}
-        return super().make_conditional(environ, accept_ranges, complete_length)
+        try:
+            return super().make_conditional(environ, accept_ranges, complete_length)
+        except OverflowError:  # a number in a date is past what a date, or C, can hold
+            dateless = {k: v for k, v in environ.items() if k not in _CONDITION_DATES}
+            return super().make_conditional(dateless, accept_ranges, complete_length)
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
         cls._sends_plainly = _sends_plainly(cls)
+        set_aside(cls, _PARTS)
 
     #: Whether the class leaves Werkzeug's sending methods alone; see `parts`.
     _sends_plainly = True
@@ -234,7 +276,6 @@ class Response(ResponseBase):
         one piece, and headers that nobody looked at or that need no rewriting.
         """
         body: Any = self.response
-        made = self.__dict__
         if (
             not self._sends_plainly
             or body.__class__ is not list
@@ -243,10 +284,10 @@ class Response(ResponseBase):
         ):
             return self._parts_of_a_kind(environ, body)
         code = self._status_code
-        if "_on_close" in made or code < 200 or code == 204 or code == 304:
+        if self._closers is not None or code < 200 or code == 204 or code == 304:
             return self._looked_at_parts(environ, body)
         length = len(body[0])
-        headers = made.get("headers")
+        headers = self._headers
         fields: list[tuple[str, str]] | None
         if headers is None:
             fields = [self._type_field(), _length_fields.get(length) or _length_field(length)]
@@ -290,7 +331,7 @@ class Response(ResponseBase):
             fields = _ready_fields(headers, len(body[0]))
             if fields is not None:
                 sent: Iterable[bytes] = [] if environ["REQUEST_METHOD"] == "HEAD" else body
-                if self.__dict__.get("_on_close"):
+                if self._closers:
                     sent = ClosingIterator(sent, self.close)
                 return sent, self._status, fields
         return self.get_wsgi_response(environ)
@@ -305,12 +346,75 @@ class Response(ResponseBase):
         return body
 
 
+_PARTS = (
+    "response", "_ready_type", "_own_type", "_headers", "_closers", "_measures", "_status",
+    "_status_code", "direct_passthrough",
+)  # fmt: skip
+set_aside(Response, _PARTS)
+
+
+class Plain(tuple[tuple[str, str], bytes]):
+    """The Content-Type field and the body of an answer that has `more` fields, always the same.
+
+    A subclass for each such set of fields; the front-ends take it as they take the bare tuple.
+    """
+
+    __slots__ = ()
+    more: tuple[tuple[str, str], ...]
+    #: The same as ASGI has them: in bytes, the names in lower case.
+    more_encoded: tuple[tuple[bytes, bytes], ...]
+
+    def __call__(self, environ: Any, start_response: Any) -> list[bytes]:
+        """Answer a WSGI server."""
+        field, piece = self
+        length = len(piece)
+        known = _length_fields.get(length) or _length_field(length)
+        start_response("200 OK", [field, known, *self.more])
+        return [piece] if environ["REQUEST_METHOD"] != "HEAD" else []
+
+
+def with_fields(fields: tuple[tuple[str, str], ...]) -> type[Plain]:
+    """Return the class of plain answers with these fields more; Unsendable where one is none."""
+    checked_fields("GET", "200 OK", [*fields], [])
+    encoded = tuple((k.lower().encode("latin-1"), v.encode("latin-1")) for k, v in fields)
+    return type("Plain", (Plain,), {"__slots__": (), "more": fields, "more_encoded": encoded})
+
+
 def response_of_plain(made: tuple[tuple[str, str], bytes]) -> Response:
     """The response that `dispatch.plain` put its field and body in place of."""
-    response = object.__new__(Response)
+    response: Response = _new(Response)
     response._ready_type, body = made
     response.response = [body]
+    if isinstance(made, Plain):
+        response.headers.extend(made.more)
     return response
+
+
+class Fixed:
+    """An answer that is always the same, made and checked once, at setup; a view returns it.
+
+    Where hooks go through the response, each gets one of its own. Raises Unsendable for what HTTP
+    cannot carry.
+    """
+
+    __slots__ = ("body", "code", "fields", "raw_fields", "status")
+
+    def __init__(self, body: bytes, code: int, content_type: str) -> None:
+        response = Response(body, code, content_type=content_type)
+        pieces, self.status, fields = response.parts({"REQUEST_METHOD": "POST"})
+        self.body = body
+        self.code, self.fields, _ = checked_fields("POST", self.status, fields, pieces)
+        self.raw_fields = [(k.lower().encode("latin-1"), v.encode("latin-1")) for k, v in fields]
+
+    def response(self, kind: Any) -> Response:
+        """A response that can be changed, of the class `kind`."""
+        made: Response = kind(self.body, self.code, dict(self.fields))
+        return made
+
+    def __call__(self, environ: ft.Environ, start_response: ft.StartResponse) -> ft.WSGIBody:
+        """Send it as a WSGI application does."""
+        start_response(self.status, [*self.fields])
+        return [self.body] if self.body and environ["REQUEST_METHOD"] != "HEAD" else []
 
 
 class Unsendable(Exception):
@@ -340,12 +444,15 @@ def checked_fields(
         raise Unsendable(f"{status!r} is no final status code (200 to 999)")
     declared: int | None = None
     is_clean = True
+    # All of them at once: which one it is matters only where one is bad.
+    values = "".join([value for _, value in fields])
+    is_plain = values.isascii() and values.isprintable()
     for name, value in fields:
         known = _field_names.get(name)
         if known is None:
             known = _field_name(name)
             is_clean = is_clean and known not in _NOT_OURS
-        if not (value.isascii() and value.isprintable()) and re.search(_BAD_IN_VALUE, value):
+        if not is_plain and re.search(_BAD_IN_VALUE, value):
             raise Unsendable(f"the header field {name!r} has the value {value!r}")
         if known == "content-length":
             if not (value.isascii() and value.isdigit() and len(value) < 19) or (
@@ -383,7 +490,7 @@ def _is_one_piece(body: Any) -> bool:
 
 
 # Of the names that `_ready_fields` looks for.
-_INITIALS = frozenset("cClL")
+_SIZES = frozenset(map(len, ("location", "content-location", "content-length")))
 
 
 def _ready_fields(headers: Headers, length: int) -> list[tuple[str, str]] | None:
@@ -391,7 +498,7 @@ def _ready_fields(headers: Headers, length: int) -> list[tuple[str, str]] | None
     fields = list(headers._list if headers.__class__ is ResponseHeaders else headers)
     has_length = False
     for name, _ in fields:
-        if name[:1] in _INITIALS:
+        if len(name) in _SIZES:
             name = name.lower()
             if name == "location" or name == "content-location":
                 return None

@@ -220,6 +220,26 @@ class AskingMatcher(Matcher):
         return _ASK
 
 
+def is_usual_host(host: str | None) -> bool:
+    """Whether it is letters, digits, dots and single hyphens, perhaps with a port.
+
+    Then it needs no adapter to judge it. To make one, Werkzeug encodes the name with the codec
+    "idna", whose modules take 5 million instructions and 0.27 MB of the first response.
+    """
+    name, colon, port = (host or "").partition(":")
+    return (
+        name.isascii()
+        and name.replace(".", "").replace("-", "").isalnum()
+        and len(name) < 64  # so is each label
+        and name[0] != "."
+        and ".." not in name
+        and "--" not in name  # punycode: xn--
+        and (
+            not colon or (len(port) < 6 and port.isascii() and port.isdigit() and int(port) < 65536)
+        )
+    )
+
+
 def compile_map(url_map: Map, websocket: bool = False) -> Matcher:
     """Compile `url_map` as it is now; rules added later need a new matcher.
 

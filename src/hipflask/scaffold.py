@@ -324,7 +324,8 @@ class Scaffold(metaclass=LiveType):
 
         `endpoint` names it (default: the function's name), `methods` says what it takes
         (default: GET, with HEAD and OPTIONS answered as well), `access` who may call it (see
-        `hipflask.security`), `stream=True` leaves the body to the view as `@streams_body` does;
+        `hipflask.security`), `stream=True` leaves the body to the view as `@streams_body` does,
+        `idempotent=True` answers a repeated POST or PATCH as it was answered the first time;
         further options are those of `werkzeug.routing.Rule`.
         """
 

@@ -46,6 +46,8 @@ STEPS = (
 )
 
 _RESPONSE: Any = Response
+# RFC 9110, 9.2.1. Guards against forged writes leave these alone.
+_SAFE = frozenset(("GET", "HEAD", "OPTIONS", "TRACE"))
 
 
 class Route:
@@ -53,9 +55,8 @@ class Route:
 
     __slots__ = (
         "after", "after_async", "before", "before_async", "call", "call_async", "ends_quietly",
-        "has_before",
-        "is_processed", "is_sync", "options", "preprocess", "problem", "rule", "streams",
-        "tears_down", "view", "view_async",
+        "has_before", "is_processed", "is_straight", "is_sync", "options", "preprocess", "problem",
+        "rule", "streams", "tears_down", "view", "view_async",
     )  # fmt: skip
 
     rule: Rule | None
@@ -88,6 +89,9 @@ class Route:
     problem: Callable[[Any, HTTPException], Any] | None
     #: Whether all of it is plain functions, so that the whole request may run in the pool.
     is_sync: bool
+    #: Whether nothing that may wait stands before the view, so that `serve` calls it without
+    #: `respond_async`.
+    is_straight: bool
 
 
 class Plan:
@@ -124,6 +128,10 @@ class Plan:
         #: What makes a response that nobody goes through, or what stands for one.
         replaced = self._step(app, "make_response", dispatch.make)
         self.plain = replaced if "make_response" in own else dispatch.plain
+        #: The function after the view that each answer goes through, errors' too; None without.
+        self.always = app.extensions.get("hipflask.always")
+        if self.always is not None:
+            self.plain = dispatch.plain_always(self.always, self.plain)
         self._processes = "process_response" in own or "finalize_request" in own
         self.makes_app_contexts = "app_context" in own
         #: Whether an HTTP exception may be an error like any other.
@@ -137,10 +145,13 @@ class Plan:
         self.closes_request = app.request_class.close is not Request.close
         #: Whether contexts or requests are made by code that wants a WSGI environ.
         self.makes_contexts = "request_context" in own
+        #: Whether a WSGI request is not just begun: that, or somebody observes the requests.
+        self.is_watched = self.makes_contexts or app._observing is not None
         #: Whether somebody put WSGI middleware around the application. A `__call__` that is no
         #: bell (`front/wsgi.py`) was written for ASGI, and calls ours.
         call: Any = type(app).__call__
-        self.has_chain = "wsgi_app" in own or (
+        #: A step of ours in front of it (`keeps_doors`) has its like at the other doors.
+        self.has_chain = ("wsgi_app" in own and not hasattr(app.wsgi_app, "keeps_doors")) or (
             "__call__" in own and getattr(call, "_bell", None) is call
         )
         #: What `asgi` awaits; None until it was called, and where it was replaced.
@@ -170,6 +181,8 @@ class Plan:
         self.unmatched = self._make_route(None, None)
         #: Whether a request was handled with it.
         self.is_used = False
+        if app._observing is not None:
+            app._observing.seal(self)
         #: The same for WebSockets, made for the first of them: see `websockets.py`.
         self.sockets: Any = None
 
@@ -256,6 +269,10 @@ class Plan:
         outside_in = scopes[::-1]
         view = views[endpoint] if endpoint in views else _missing_view(endpoint)
         befores = _chain(before, outside_in)
+        if rule is not None and rule.methods is not None and rule.methods <= _SAFE:
+            befores = tuple(hook for hook in befores if not hasattr(hook, "for_unsafe"))
+        # What a decorator of `hipflask.guards` put on the view itself.
+        befores += getattr(view, "before_view", ())
         afters = tuple(f for scope in scopes for f in reversed(after.get(scope, ())))
         route = Route()
         route.rule = rule
@@ -270,7 +287,9 @@ class Plan:
             route.preprocess or route.before or "preprocess_request" in self._own
         )
         route.after = tuple(map(ensure_sync, afters))
-        route.is_processed = bool(afters) or self._processes or self.opens_session
+        route.is_processed = (
+            self._processes or self.opens_session or any(hook is not self.always for hook in afters)
+        )
         route.after_async = _awaitable(afters, _through_all)
         bound = self.bound.get(id(rule))
         route.call = route.call_async = route.problem = None
@@ -286,6 +305,12 @@ class Plan:
         )
         route.tears_down = "do_teardown_request" in self._own or any(
             teardown.get(scope) for scope in scopes
+        )
+        route.is_straight = not (
+            route.preprocess
+            or any(_kind_of(hook) != "quick" for hook in befores)
+            or self.opens_session
+            or self._own & {"preprocess_request", "full_dispatch_request"}
         )
         route.ends_quietly = not (
             route.tears_down
@@ -313,12 +338,27 @@ def _chain(hooks: Mapping[Any, Any], scopes: tuple[str | None, ...]) -> tuple[An
 def _awaitable(
     hooks: tuple[Callable[..., Any], ...], together: Callable[..., Any]
 ) -> tuple[Callable[..., Any], ...]:
-    """The hooks as coroutine functions; `together` makes one of neighbouring plain ones."""
+    """The hooks as coroutine functions; `together` makes one of neighbouring plain ones.
+
+    Plain ones run in the pool, unless they are marked as `is_quick`: these never wait.
+    """
+    run: Any
     made: list[Callable[..., Any]] = []
-    for runs_on_loop, neighbours in groupby(hooks, is_async):
+    for kind, neighbours in groupby(hooks, _kind_of):
         group = tuple(neighbours)
-        made.extend(group if runs_on_loop else [sync_to_async(together(group))])
+        if kind == "async":
+            made.extend(group)
+        else:
+            run = together(group)
+            run.is_quick = kind == "quick"
+            made.append(sync_to_async(run))
     return tuple(made)
+
+
+def _kind_of(hook: Callable[..., Any]) -> str:
+    if is_async(hook):
+        return "async"
+    return "quick" if getattr(hook, "is_quick", False) else "plain"
 
 
 def _first_answer(hooks: tuple[Callable[..., Any], ...]) -> Callable[[], Any]:
@@ -437,6 +477,10 @@ def seal(app: ft.Application, cell: Cell, steps: Mapping[str, Any]) -> Plan:
             # Routes were added: the documents' own.
             epoch = cell.epoch
             bound = _bind_views(app)
+        if app.identities:
+            from .security.access import refuse_undeclared  # loaded by whoever sets one
+
+            refuse_undeclared(app)
         plan = Plan(app, steps, bound)
         if cell.epoch == epoch:
             cell.plan = plan

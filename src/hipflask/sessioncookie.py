@@ -104,7 +104,7 @@ class SessionCookie:
 
     def open(self, request: Request) -> SecureCookieSession | None:
         """Return the session of a request; None where the interface's methods are to do it."""
-        if request.__class__ is not self._request_class or "cookies" in request.__dict__:
+        if request.__class__ is not self._request_class or request._cookies is not None:
             return None
         field = request.header("cookie")
         if field is None:
@@ -176,7 +176,7 @@ class SessionCookie:
 
 def _add_fields(response: Response, cookie: str | None) -> None:
     # Past `Headers.add`, whose checks no name or value from here needs: 1.2 us less.
-    fields = (response.__dict__.get("headers") or response.headers)._list
+    fields = (response._headers or response.headers)._list
     for name, _ in fields:
         if len(name) == 4 and name.lower() == "vary":
             response.vary.add("Cookie")

@@ -198,6 +198,17 @@ class SessionInterface(metaclass=LiveType):
         """
         raise NotImplementedError
 
+    def _cookie_scope(self, app: Flask) -> dict[str, t.Any]:
+        # A browser deletes only the cookie whose scope is named again.
+        return {
+            "domain": self.get_cookie_domain(app),
+            "path": self.get_cookie_path(app),
+            "secure": self.get_cookie_secure(app),
+            "httponly": self.get_cookie_httponly(app),
+            "samesite": self.get_cookie_samesite(app),
+            "partitioned": self.get_cookie_partitioned(app),
+        }
+
 
 @cache
 def _shared_serializer() -> TaggedJSONSerializer:
@@ -349,17 +360,6 @@ class SecureCookieSessionInterface(SessionInterface):
         super().__delattr__(name)
         if self.__class__ is SecureCookieSessionInterface:
             empty_all()
-
-    def _cookie_scope(self, app: Flask) -> dict[str, t.Any]:
-        # A browser deletes only the cookie whose scope is named again.
-        return {
-            "domain": self.get_cookie_domain(app),
-            "path": self.get_cookie_path(app),
-            "secure": self.get_cookie_secure(app),
-            "httponly": self.get_cookie_httponly(app),
-            "samesite": self.get_cookie_samesite(app),
-            "partitioned": self.get_cookie_partitioned(app),
-        }
 
 
 def _members() -> dict[str, t.Any]:

@@ -8,7 +8,7 @@ from contextlib import ExitStack
 from contextvars import Context, copy_context
 from functools import update_wrapper
 
-from werkzeug.exceptions import ClientDisconnected, LengthRequired
+from werkzeug.exceptions import ClientDisconnected, LengthRequired, RequestEntityTooLarge
 
 from .globals import _cv_app, _cv_current, _cv_request
 
@@ -175,6 +175,35 @@ class ChunkedInput(io.RawIOBase):
             piece = self._file.read(len(buffer))
         except Exception as error:
             raise ClientDisconnected() from error
+        buffer[: len(piece)] = piece
+        return len(piece)
+
+
+class AtMost(io.RawIOBase):
+    """A WSGI server's input that tells its own end, up to a limit in bytes.
+
+    Reading past it raises RequestEntityTooLarge. Werkzeug's stops there without a word when it
+    is read as a whole, so that a part passes for the body.
+    """
+
+    def __init__(self, file: t.Any, limit: int) -> None:
+        self._file = file
+        self._left = limit
+
+    def readable(self) -> bool:
+        """True."""
+        return True
+
+    def readinto(self, buffer: t.Any) -> int:
+        """Fill the buffer; returns the number of bytes, 0 at the end."""
+        try:
+            # One more than may come tells whether more comes.
+            piece = self._file.read(min(len(buffer), self._left + 1))
+        except (OSError, ValueError) as error:
+            raise ClientDisconnected() from error
+        self._left -= len(piece)
+        if self._left < 0:
+            raise RequestEntityTooLarge()
         buffer[: len(piece)] = piece
         return len(piece)
 

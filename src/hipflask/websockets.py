@@ -111,6 +111,8 @@ class WebSocket:
         self.accepted = False
         #: The subprotocol chosen, or None.
         self.subprotocol: str | None = None
+        #: Messages that came from the client, and that were sent to it.
+        self.received = self.sent = 0
         self._ended: Ended | None = None
         self._loop = asyncio.get_running_loop()
         self._view_task = asyncio.current_task()
@@ -253,6 +255,7 @@ class WebSocket:
         if not await self._door.send(data):
             self._finish(Ended(1006))
             self._check_open()
+        self.sent += 1
         self._active_at = self._loop.time()
 
     async def send_json(self, *args: Any, **kwargs: Any) -> None:
@@ -323,6 +326,7 @@ class WebSocket:
             if isinstance(message, Ended):
                 self._finish(message)
                 return
+            self.received += 1
             self._active_at = self._loop.time()
             if self._limit_bytes is not None and _is_longer(message, self._limit_bytes):
                 await self._shut(Ended(1009, f"a message has at most {self._limit_bytes} bytes"))
@@ -444,6 +448,13 @@ class WebSocketContext(RequestContext):
         self.method = "GET"
         self.cookie = request.header("cookie")
         self.route = sockets.unmatched
+        correct = self.app.extensions.get("hipflask.proxies")
+        if correct is not None:
+            try:
+                correct(request._exchange)
+            except HTTPException as error:
+                request.routing_exception = _without_frames(error)
+                return
         if request.header("host") not in plan.hosts and not self._check_host(plan):
             self.route = sockets.unmatched
             return
@@ -581,6 +592,8 @@ def _host_of(origin: str) -> str:
 async def serve(app: Application, door: Any) -> None:
     """Answer one handshake and serve its connection to the end; `door` is the front-end's."""
     ctx = WebSocketContext(app, door)
+    observing = app._observing
+    seen = None if observing is None else observing.connect(ctx)
     code, response = 1011, None
     try:
         code, response = await _converse(ctx)
@@ -588,7 +601,11 @@ async def serve(app: Application, door: Any) -> None:
         code = 1001  # the server is going away
         raise
     finally:
-        await ctx.websocket._conclude(code, response)
+        try:
+            await ctx.websocket._conclude(code, response)
+        finally:
+            if seen is not None:
+                observing.disconnect(seen, response)
 
 
 async def _converse(ctx: WebSocketContext) -> tuple[int, Any]:

@@ -12,10 +12,10 @@ from collections.abc import Callable
 from io import BytesIO
 from typing import Any
 
-from werkzeug.datastructures import Authorization, EnvironHeaders
+from werkzeug.datastructures import Authorization, EnvironHeaders, IfRange
 from werkzeug.exceptions import BadRequest, HTTPException, RequestEntityTooLarge
 from werkzeug.formparser import FormDataParser
-from werkzeug.http import parse_date
+from werkzeug.http import parse_date, unquote_etag
 from werkzeug.routing import Rule
 from werkzeug.wrappers import Request as RequestBase
 from werkzeug.wsgi import get_input_stream
@@ -24,7 +24,7 @@ from . import json
 from . import typing as ft
 from .bodies import whole_body
 from .globals import _cv_app
-from .parts import LONGEST_DATE, current_config, lazy, limit
+from .parts import LONGEST_DATE, current_config, kept, lazy, limit, set_aside
 from .queries import FORM, Args, ImmutableMultiDict, empty, media_type_of, read_form
 from .responses import Response as Response
 from .scaffold import _split_blueprint_path
@@ -40,22 +40,33 @@ def _decode(text: str) -> str:
 
 
 def _date(text: str | None) -> Any:
-    # No date is longer; a longer one can hold a zone that overflows.
-    return None if text is None or len(text) > LONGEST_DATE else parse_date(text)
+    # No date is longer.
+    if text is None or len(text) > LONGEST_DATE:
+        return None
+    try:
+        return parse_date(text)
+    except OverflowError:  # a number in it is past what a date, or C, can hold
+        return None
 
 
-# The fields that routing, sessions and forms look at, with their keys in an environ.
-_environ_keys = {"host": "HTTP_HOST", "cookie": "HTTP_COOKIE", "upgrade": "HTTP_UPGRADE"}
+# The fields that routing, sessions and traces look at, with their keys in an environ.
+_environ_keys = {
+    "host": "HTTP_HOST",
+    "cookie": "HTTP_COOKIE",
+    "upgrade": "HTTP_UPGRADE",
+    "traceparent": "HTTP_TRACEPARENT",
+    "tracestate": "HTTP_TRACESTATE",
+}
 
 
-def _part(name: str, of_environ: Callable[[ft.Environ], Any]) -> Any:
+def _part(name: str, of_environ: Callable[[ft.Environ], Any], kind: Any = lazy) -> Any:
     """A part read from the door's exchange, or under WSGI from the environ."""
 
     def read(request: Request) -> Any:
         exchange = request._exchange
         return of_environ(request.environ) if exchange is None else getattr(exchange, name)
 
-    return lazy(read)
+    return kind(read)
 
 
 def _path_of(request: Request) -> Any:
@@ -103,7 +114,12 @@ class Request(RequestBase):
     _max_content_length: int | None = None
     _max_form_memory_size: int | None = None
     _max_form_parts: int | None = None
+    _max_json_depth: int | None = None
     _form_bytes: bytes | None = None
+    _query_string: bytes | None = None
+    _cookies: Any = None
+    _stream: Any = None
+    _cached_data: Any = None
     # Whether the body was taken past `stream`, which is then at its end.
     _is_read = False
     # Whether the body was taken as one that is no form.
@@ -147,14 +163,14 @@ class Request(RequestBase):
     )
     path: Any = lazy(lambda self: "/" + _path_of(self).lstrip("/"))
     query_string: Any = _part(
-        "query_string", lambda env: env.get("QUERY_STRING", "").encode("latin-1")
+        "query_string", lambda env: env.get("QUERY_STRING", "").encode("latin-1"), kept
     )
     headers: Any = _part("joined_headers", lambda env: EnvironHeaders(env))
     remote_addr: Any = _part("remote_addr", lambda env: env.get("REMOTE_ADDR"))
     server: Any = _part("server", _server_of)
 
     def header(self, name: str) -> str | None:
-        """The field "host", "cookie" or "upgrade" as sent; no other part is made for it."""
+        """A field of `_environ_keys` as sent; no other part is made for it."""
         if self._exchange is not None:
             value: str | None = self._exchange.header(name)
         else:
@@ -164,6 +180,7 @@ class Request(RequestBase):
     max_content_length: Any = limit("MAX_CONTENT_LENGTH")
     max_form_memory_size: Any = limit("MAX_FORM_MEMORY_SIZE")
     max_form_parts: Any = limit("MAX_FORM_PARTS")
+    max_json_depth: Any = limit("MAX_JSON_DEPTH")
 
     @property
     def endpoint(self) -> Any:
@@ -185,6 +202,7 @@ class Request(RequestBase):
         return [] if name is None else _split_blueprint_path(name)
 
     args: Any = Args()
+    cookies: Any = kept(lambda self: RequestBase.cookies.fget(self))  # type: ignore[attr-defined]
 
     @lazy
     def form(self) -> Any:
@@ -212,6 +230,18 @@ class Request(RequestBase):
             return None
 
     @lazy
+    def date(self) -> Any:
+        """The date of Date, with its zone; None without one or for no date."""
+        return _date(self.headers.get("Date"))
+
+    @lazy
+    def if_range(self) -> Any:
+        """What If-Range holds: an ETag or a date, or neither."""
+        text = self.headers.get("If-Range")
+        date = _date(text)
+        return IfRange(date=date) if date is not None else IfRange(unquote_etag(text)[0])
+
+    @lazy
     def if_modified_since(self) -> Any:
         """The date of If-Modified-Since, with its zone; None without one or for no date."""
         return _date(self.headers.get("If-Modified-Since"))
@@ -225,21 +255,39 @@ class Request(RequestBase):
         """Parse the body as JSON; see `on_json_loading_failed` for a body that is none.
 
         `force` takes any content type, `silent` returns None for what fails, `cache` keeps
-        the value.
+        the value. JSON nested deeper than `max_json_depth` is as none.
         """
+        known: Any = self._cached_json[silent]
+        if cache and known is not ...:
+            return known
+        if not (force or self.is_json):
+            return None if silent else self.on_json_loading_failed(None)
+        data = self.get_data(cache)
         try:
-            return super().get_json(force, silent, cache)
-        except RecursionError:
-            if silent:
-                return None
-            return self.on_json_loading_failed(ValueError("The JSON is nested too deeply."))
+            most = self.max_json_depth
+            if most is not None and data.count(b"[") + data.count(b"{") > most:
+                from .json.nesting import refuse_deep  # few texts have so many brackets
 
-    @lazy
+                refuse_deep(data, most)
+            value = other = self.json_module.loads(data)
+        except (ValueError, RecursionError) as error:
+            if isinstance(error, RecursionError):
+                error = ValueError("The JSON is nested too deeply.")
+            value = None if silent else self.on_json_loading_failed(error)
+            other = self._cached_json[not silent]
+        if cache:  # what is asked for without `silent`, and with it
+            self._cached_json = (other, value) if silent else (value, other)
+        return value
+
+    @kept
     def stream(self) -> Any:
         """The body to read in pieces; ends at Content-Length.
 
         Raises ClientDisconnected (400) where the body ends before its Content-Length, and
         RequestEntityTooLarge (413) past `max_content_length`.
+
+        Differs from Flask: a chunked body under WSGI that is longer than the limit is a 413 when
+        it is read as a whole, too, and one of just that length is none.
         """
         if self.shallow:
             raise RuntimeError(
@@ -262,7 +310,16 @@ class Request(RequestBase):
             from .streaming import ChunkedInput  # no usual request needs it
 
             environ = {**environ, "wsgi.input": ChunkedInput(environ)}
-        return get_input_stream(environ, max_content_length=self.max_content_length)
+        limit = self.max_content_length
+        if (
+            limit is not None
+            and "wsgi.input_terminated" in environ
+            and not environ.get("CONTENT_LENGTH")
+        ):
+            from .streaming import AtMost  # as above
+
+            return AtMost(environ["wsgi.input"], limit)
+        return get_input_stream(environ, max_content_length=limit)
 
     @lazy
     def body_stream(self) -> Any:
@@ -292,8 +349,7 @@ class Request(RequestBase):
         With `parse_form_data` a form is parsed first and its bytes are then gone, as
         `data` does it.
         """
-        made = self.__dict__
-        if parse_form_data and "_cached_data" not in made:
+        if parse_form_data and self._cached_data is None:
             if self._may_be_form():
                 self._load_form_data()
             else:
@@ -302,7 +358,7 @@ class Request(RequestBase):
         if body is None and self._reads_plainly:
             body = whole_body(self, current_config())
             if body is not None and cache:
-                made["_cached_data"] = body
+                self._cached_data = body
         if body is None:
             return super().get_data(cache, as_text)  # type: ignore[call-overload]
         return body.decode(errors="replace") if as_text else body
@@ -333,6 +389,7 @@ class Request(RequestBase):
             if not self.shallow:
                 self._keep_form_bytes()
             super()._load_form_data()
+            self.stream = self.__dict__.pop("stream", self._stream)
             self.has_files = True
         if config["DEBUG"] and not self.files and self.mimetype != "multipart/form-data":
             from .debughelpers import attach_enctype_error_multidict  # debug mode only
@@ -350,10 +407,27 @@ class Request(RequestBase):
             KEPT_FORM_BYTES
         ):
             return
-        if "_cached_data" in self.__dict__:
+        if self._cached_data is not None:
             return
         self._form_bytes = self.stream.read()
-        self.__dict__["stream"] = BytesIO(self._form_bytes)
+        self.stream = BytesIO(self._form_bytes)
+
+    def make_form_data_parser(self) -> FormDataParser:
+        """What parses a form; `FormParser`, whose parts have limits, in place of Werkzeug's."""
+        if (
+            self.form_data_parser_class is not FormDataParser
+            or current_config()["MAX_PART_HEAD_BYTES"] is None
+        ):
+            return super().make_form_data_parser()
+        from .multipart import FormParser  # who gets no files does not pay for it
+
+        return FormParser(
+            stream_factory=self._get_file_stream,
+            max_form_memory_size=self.max_form_memory_size,
+            max_content_length=self.max_content_length,
+            max_form_parts=self.max_form_parts,
+            cls=self.parameter_storage_class,
+        )
 
     def on_json_loading_failed(self, e: ValueError | None) -> Any:
         """Raise the 400 or 415 for a body that is no JSON; in debug mode it says why."""
@@ -363,11 +437,14 @@ class Request(RequestBase):
             ctx = _cv_app.get(None)
             if ctx is not None and ctx.app.debug:
                 raise
-            raise BadRequest() from error
+            from .json.nesting import TooDeep  # who sends JSON that is none may wait for it
+
+            raise BadRequest(str(e) if isinstance(e, TooDeep) else None) from error
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
         cls._reads_plainly = all(getattr(cls, name) is _declared[name] for name in _READING)
+        set_aside(cls, _PARTS)
 
     def close(self) -> None:
         """Close the uploaded files, if any were parsed."""
@@ -382,3 +459,9 @@ _READING = (
     "want_form_data_parsed", "make_form_data_parser", "_get_stream_for_parsing",
 )  # fmt: skip
 _declared = {name: getattr(Request, name) for name in _READING}
+_PARTS = (
+    "json_module", "_exchange", "_environ", "routing_exception", "has_files", "url_rule",
+    "view_args", "method", "path", "headers", "args", "_query_string", "_cookies", "form", "files",
+    "_is_read", "_cached_data", "_cached_json", "_form_bytes", "_stream", "remote_addr", "scheme",
+)  # fmt: skip
+set_aside(Request, _PARTS)

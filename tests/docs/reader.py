@@ -25,7 +25,7 @@ from pathlib import Path
 from .blocks import Block, Command, begins_as_shown, is_as_shown, parse_commands
 
 ROOT = Path(__file__).resolve().parents[2]
-PATIENCE_S = 20
+PATIENCE_S = 60
 
 # `make demo` without the installing, which is what this test runs in.
 INSTEAD = {"make demo": f"{shlex.quote(sys.executable)} -m examples.demo"}
@@ -157,7 +157,7 @@ class Reader:
         words = shlex.split(text)
         if words[0] == "export":
             name, _, value = words[1].partition("=")
-            self._environ[name] = value
+            self._environ[name] = self._ports(value)
             return
         for program, sign, address, options in SERVERS:
             if program in words and sign in words and not _NOT_SERVING.intersection(words):
@@ -199,7 +199,8 @@ class Reader:
         address = f"127.0.0.1:{port}"
         if before := self._servers.pop(address, None):
             before.stop()
-        free = _free_port()
+        # The same one again, as others may have been told of it.
+        free = before.port if before else _free_port()
         kept += [options[0], str(free) if options[0] == "--port" else f"{host}:{free}"]
         log = self.folder / f"server-{command.line}.log"
         environ = dict(self._environ)

@@ -12,9 +12,11 @@ from hipflask import webhooks
 from .webhook_schemes import PAGE, make_page
 
 TEXT = PAGE.read_text(encoding="utf-8")
-WORDS = {word for code in re.findall(r"`([^`\n]+)`", TEXT) for word in re.findall(r"\w+", code)}
+# What receives them has a page of its own.
+ALL = TEXT + PAGE.with_name("webhooks.md").read_text(encoding="utf-8")
+WORDS = {word for code in re.findall(r"`([^`\n]+)`", ALL) for word in re.findall(r"\w+", code)}
 WORDS |= {
-    w for block in re.findall(r"```python\n(.*?)```", TEXT, re.S) for w in re.findall(r"\w+", block)
+    w for block in re.findall(r"```python\n(.*?)```", ALL, re.S) for w in re.findall(r"\w+", block)
 }
 PUBLIC = re.findall(r" as (\w+)$", inspect.getsource(webhooks), re.MULTILINE)
 

@@ -115,6 +115,7 @@ def test_the_exchange_joins_cookies_and_takes_the_first_of_others(
     asgi.scope = {"headers": [(k.encode(), v.encode("latin-1")) for k, v in more]}
     rsgi: Any = object.__new__(RSGIExchange)
     rsgi._headers = RSGIHeaders(more)
+    rsgi.line = "GET", "/", "h", False, cookie
     for exchange in (asgi, rsgi):
         assert exchange.header("cookie") == cookie
         assert exchange.header("x") == "1"

@@ -24,7 +24,6 @@ SAID_OTHERWISE = {
 ALONE = {
     "serve": "the way in from an async door, where wsgi_app is the one from WSGI",
     "_take_body": "under WSGI the body is read when it is asked for",
-    "_answer_in_pool": "a WSGI server's thread is one already",
     "open_session_async": "its twin is an attribute: `_session`",
     "save_session_async": "its twin is the session interface's own method",
     "ring_asgi": "the bell of ASGI",

@@ -47,7 +47,8 @@ def build() -> Flask:
             "rest": rest,
             "args": r.args.to_dict(flat=False),
             "number": r.args.get("n", type=int),
-            "form": r.form.to_dict(flat=False),
+            # A part without a name has None for one, which no sorting puts beside text.
+            "form": {str(name): found for name, found in r.form.to_dict(flat=False).items()},
             "files": [(f.filename, len(f.read()), f.mimetype) for f in r.files.values()],
             "values": len(r.values),
             "cookies": r.cookies.to_dict(flat=False),

@@ -84,3 +84,40 @@ def test_threads_lose_no_count() -> None:
     for thread in threads:
         thread.join()
     assert counter.value() == 16000
+
+
+def test_a_function_that_fails_leaves_the_others() -> None:
+    registry = Registry()
+    gauge = registry.gauge("g", "G.", ["of"])
+    gauge.ask(lambda: 1 / 0, "a")
+    gauge.ask(lambda: 2, "b")
+    registry.gauge("h", "H.").ask_all(lambda: {}[0])
+    assert figures(registry) == {"g b": 2, "h": 0}
+
+
+def test_all_values_come_from_one_function_and_those_gone_are_0() -> None:
+    registry = Registry()
+    found = {("a",): 1.0}
+    registry.gauge("g", "G.", ["of"]).ask_all(lambda: found)
+    assert figures(registry) == {"g a": 1}
+    del found["a",]
+    found["b",] = 2
+    assert figures(registry) == {"g a": 0, "g b": 2}
+
+
+def test_more_sets_of_labels_than_are_kept_apart_are_counted_together(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("hipflask.ops.metrics.MOST_SERIES", 3)
+    counter = Registry().counter("a_total", "A.", ["x"])
+    for number in range(10):
+        counter.add(1, str(number))
+    counter.add(1, "0")
+    assert [counter.value(x) for x in ("0", "2", "3", "_OTHER")] == [2, 1, 0, 7]
+
+
+def test_what_several_processes_make_of_a_gauge_is_said_in_words_that_there_are() -> None:
+    with pytest.raises(ValueError, match="each, sum, max"):
+        Registry().gauge("a", "A.", across="mean")
+    with pytest.raises(ValueError, match="'worker' is added"):
+        Registry().gauge("a", "A.", ["worker"])

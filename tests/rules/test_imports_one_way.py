@@ -9,9 +9,9 @@ from .source import PACKAGE, Import, imports_of, module_names, source_files
 # Bottom first. A module imports from its own layer or from those above it in this list.
 LAYERS = [
     ["typing", "hints", "signals", "config", "globals", "live", "packages", "bridge", "lifespan"],
-    ["json", "json.provider", "json.tag", "json.plain", "routing", "streaming", "streams"]
-    + ["background", "parts", "cookies", "signing", "bodies", "queries"],
-    ["responses"],
+    ["json", "json.provider", "json.tag", "json.plain", "json.nesting", "routing"]
+    + ["streaming", "streams", "background", "parts", "cookies", "signing", "bodies", "queries"],
+    ["responses", "multipart"],
     ["wrappers", "scaffold", "sessions", "sessioncookie"],
     ["ctx", "helpers", "environment", "templating", "blueprints", "views", "logging", "plain"],
     ["debughelpers"],
@@ -23,7 +23,13 @@ LAYERS = [
     ["assembly", "app"],
     [""],
     ["ops"],
+    ["settings.model"],
+    ["settings.reading", "settings.sources"],
+    ["settings.loading"],
+    ["settings.shown"],
+    ["settings"],
     ["security"],
+    ["guards"],
     # Typed views, room by room: what annotations are made of, what they mean, what a request
     # then runs, and what is told of it. Nobody inside imports the package's own __init__.
     ["api.marks"],
@@ -39,14 +45,65 @@ LAYERS = [
     ["api.openapi"],
     ["api.pages"],
     ["api"],
+    # The store below inbox, outbox and tools; knows nothing of either.
+    ["database.errors", "database.clock", "database.failpoints", "database.states"],
+    ["database.rows", "database.schema", "database.versions"],
+    ["database.location", "database.writerlock", "database.faults"],
+    ["database.migrating"],
+    ["database.shared"],
+    ["database.engine"],
+    ["database.table"],
+    ["database.claiming", "database.operating", "database.sweeping", "database.finding"],
+    ["database.queue"],
+    ["database.expiring", "database.opened", "database.backup"],
+    ["database.restoring", "database.checking"],
+    ["database"],
+    # What outlives a request beside queues: sessions, the cache, answers kept by their keys.
+    ["state"],
+    ["cache.memory", "cache.flights", "cache.http"],
+    ["cache.stored", "cache.values"],
+    ["cache"],
+    # Calls sent on, from what a call is made of to what decides where requests go.
+    ["forward.clock", "forward.shared", "forward.answers", "forward.keys", "forward.paths"]
+    + ["forward.schedule", "forward.deadlines", "forward.loops", "forward.hops"]
+    + ["forward.figures", "forward.reach"],
+    ["forward.request", "forward.breaker", "forward.compare", "forward.rollout"],
+    ["forward.client", "forward.destination"],
+    ["forward.attempts", "forward.exchange"],
+    ["forward.proxy"],
+    ["forward.sides"],
+    ["forward.shadow"],
+    ["forward.strangler"],
+    ["forward.report"],
+    ["forward"],
     # Webhooks, from what was delivered to who sent it: sans-IO, no application in sight.
+    ["webhooks.fields"],
     ["webhooks.delivery", "webhooks.verdict"],
-    ["webhooks.encodings", "webhooks.layouts"],
+    ["webhooks.encodings", "webhooks.layouts", "webhooks.handshakes"],
     ["webhooks.keys"],
     ["webhooks.scheme", "webhooks.forms", "webhooks.certificates"],
     ["webhooks.schemes", "webhooks.claims"],
-    ["webhooks.verifier", "webhooks.handshakes"],
+    ["webhooks.verifier"],
     ["webhooks.signer"],
+    # The inbox, what is stored in it, for whom, and how it comes in.
+    ["webhooks.inbox"],
+    ["webhooks.failures", "webhooks.places", "webhooks.configured", "webhooks.heads"],
+    ["webhooks.events"],
+    ["webhooks.received"],
+    ["webhooks.handlers", "webhooks.identify", "webhooks.tallies"],
+    ["webhooks.replies"],
+    ["webhooks.sources"],
+    ["webhooks.gathering"],
+    ["webhooks.reception"],
+    ["webhooks.receiving"],
+    # What happens after the 2xx.
+    ["webhooks.metrics"],
+    ["webhooks.working"],
+    # What people see and do: at a terminal and in a browser.
+    ["webhooks.moments", "webhooks.display", "webhooks.actions", "webhooks.sending"],
+    ["webhooks.selection"],
+    ["webhooks.reconcile", "webhooks.console"],
+    ["webhooks.hooks"],
     ["webhooks"],
     ["cli", "testing", "clirunner", "doors", "socketclient", "server"],
     ["as_flask", "__main__"],
@@ -57,13 +114,14 @@ MAY_NAME_TYPES_ABOVE = {"globals", "sessions", "app"}
 # Loaded only when used, so that a plain request and a plain import never meet them.
 LOADED_WHEN_USED = {"cli", "testing", "clirunner", "server", "debughelpers", "environment"}
 LOADED_WHEN_USED |= {"websockets", "front.websocket", "socketclient"}
-LOADED_WHEN_USED |= {"api", "security", "webhooks"}
+LOADED_WHEN_USED |= {"api", "database", "forward", "guards", "security", "settings", "webhooks"}
+LOADED_WHEN_USED |= {"cache", "state"}
 LOADED_WHEN_USED |= {"background", "front.sending", "streams"}
 LOADED_WHEN_USED |= {"doors", "logging", "as_flask", "front.asgi", "front.rsgi", "front.chain"}
 
 
 # Packages whose rooms are layers: what is above is not even imported when used.
-HOUSES = {"api", "webhooks"}
+HOUSES = {"api", "database", "forward", "settings", "webhooks"}
 
 
 def layer_of(module: str) -> int:

@@ -335,11 +335,47 @@ def test_the_innermost_declaration_counts():
         assert statuses(client, path) == [401, 401, 200, 403]
 
 
-def test_nothing_declared_is_open():
-    app = make_app()
+def test_nothing_declared_is_open_without_providers():
+    app = Flask(__name__)
     app.add_url_rule("/", "x", lambda: "open")
     assert statuses(app.test_client(), "/") == [200, 200, 200, 200]
     assert access_of(app, next(app.url_map.iter_rules("x")), "x") is None
+
+
+def test_nothing_declared_is_refused_with_providers():
+    app = make_app()
+
+    async def talk():
+        pass
+
+    class Orders(MethodView):
+        def get(self):
+            return "x"
+
+        def post(self):
+            return "x"
+
+    app.add_url_rule("/open", "open", lambda: "x", access=public)
+    app.add_url_rule("/x/<int:n>", "x", make_app)
+    app.add_url_rule("/orders", view_func=Orders.as_view("orders"), access={"GET": public})
+    app.add_url_rule("/moved", "moved", redirect_to="/open")
+    app.websocket("/talk")(talk)
+    with pytest.raises(SetupError) as caught:
+        app.test_client().get("/open")
+    text = str(caught.value)
+    assert "GET /x/<int:n>: make_app (" in text and "test_access.py:" in text
+    assert "POST /orders: " in text and "WebSocket /talk: " in text
+    assert "static" not in text and " /open:" not in text and "/moved" not in text
+    app.access = authenticated
+    assert app.test_client().get("/open").status_code == 200
+
+
+def test_of_many_undeclared_routes_ten_are_named():
+    app = make_app()
+    for number in range(13):
+        app.add_url_rule(f"/{number}", f"view{number}", lambda: "x")
+    with pytest.raises(SetupError, match=r"\.\.\. and 3 more"):
+        app.test_client().get("/0")
 
 
 def test_two_rules_of_one_view_may_differ():
@@ -403,6 +439,7 @@ def test_a_stance_for_each_method_leaves_the_others_to_what_is_around():
 @pytest.mark.parametrize("door", DOORS)
 def test_a_route_may_have_a_stance_for_each_method(door):
     app = make_app()
+    app.access = public
 
     async def view():
         return request.method
@@ -456,6 +493,7 @@ def test_an_added_rule_follows_what_is_around():
 
 def test_what_is_declared_later_counts_from_then_on():
     app = make_app()
+    app.access = public
     admin = Blueprint("admin", __name__)
     admin.add_url_rule("/x", "x", lambda: "x")
     app.register_blueprint(admin)
@@ -471,6 +509,7 @@ def test_what_is_declared_later_counts_from_then_on():
     app.identities = [ApiKey(hashed_keys({hash_key(CLERK_KEY): Identity("x", roles={"admin"})}))]
     assert statuses(client, "/x") == [401, 401, 200, 401]
     del admin.access
+    app.identities = []
     del app.access
     assert statuses(client, "/x") == [200] * 4
 
@@ -638,7 +677,7 @@ def test_async_checks_share_the_servers_loop(door, kind):
     app = make_app(Bearer(check))
     add_views(app, "/x", authenticated)
 
-    @app.get("/loop")
+    @app.get("/loop", access=public)
     async def loop():
         loops.append(asyncio.get_running_loop())
         return ""

@@ -65,6 +65,7 @@ def test_an_identity_can_be_read_from_json():
 def make_app(*providers):
     app = Flask(__name__)
     app.identities = providers
+    app.access = public
     return app
 
 

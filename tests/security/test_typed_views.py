@@ -84,7 +84,7 @@ def test_an_identity_may_be_left_open(app, door):
     def plain(identity: Identity | None) -> Order:
         return Order(0 if identity is None else len(identity.name))
 
-    @app.get("/async")
+    @app.get("/async", access=public)
     async def awaited(identity: Identity | None) -> Order:
         return Order(0 if identity is None else len(identity.name))
 
@@ -151,7 +151,7 @@ def test_the_document_tells_of_an_identity_that_is_asked_for(app):
     def provided(text: str = Provide(greeting)) -> Order:
         return Order(len(text))
 
-    @app.get("/optional")
+    @app.get("/optional", access=public)
     def optional(identity: Identity | None) -> Order:
         return Order(1)
 
@@ -166,6 +166,20 @@ def test_the_document_tells_of_an_identity_that_is_asked_for(app):
     assert not paths["/optional"]["get"].get("security")
     assert "401" not in paths["/optional"]["get"]["responses"]
     assert app.test_client().get("/provided", headers=TOM).json == {"number": 3}
+
+
+def test_an_identity_that_is_needed_says_who_may_call_and_an_optional_one_does_not(app):
+    @app.get("/needed")
+    def needed(identity: Identity) -> Order:
+        return Order(1)
+
+    @app.get("/optional")
+    def optional(identity: Identity | None) -> Order:
+        return Order(1)
+
+    with pytest.raises(SetupError, match="GET /optional") as caught:
+        app.test_client().get("/needed")
+    assert "/needed" not in str(caught.value)
 
 
 def test_a_public_view_cannot_need_to_know_who_calls(app):

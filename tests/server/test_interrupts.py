@@ -17,9 +17,18 @@ pytestmark = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="re
 # Before `main` it is Python that imports, and that says what interrupted it.
 START = """
 if __name__ == "__main__":
+    import signal, sys
+    # Who starts the tests in the background may have it ignored, and children would have too.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     from hipflask.cli import main
-    open("begun", "w").close()
-    main("hipflask")
+    try:
+        open("begun", "w").close()
+        main("hipflask")
+    except KeyboardInterrupt as stopped:
+        entered = stopped.__traceback__.tb_next
+        if entered is not None and entered.tb_frame.f_code is main.__code__:
+            raise
+        sys.exit("Aborted!")
 """
 APP = """
 import os, time

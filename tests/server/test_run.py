@@ -190,7 +190,8 @@ def test_a_view_that_blocks_the_loop_is_reported_by_name(developed, folder):
     (folder / "app.py").write_text(ASYNC_APP)
     server = developed()
     assert server.body("/sleep") == "slept"
-    assert "blocked" not in server.said
+    # On a busy machine a first request may block it by what it imports: that is no view.
+    assert "by the view 'sleep'" not in server.said
     assert server.body("/block") == "blocked"
     until(lambda: "The event loop was blocked for" in server.said, "the report")
     assert f"by the view 'block' ({folder / 'app.py'}:" in server.said

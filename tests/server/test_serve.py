@@ -6,7 +6,6 @@ import contextlib
 import http.client
 import json
 import os
-import re
 import signal
 import socket
 import ssl
@@ -17,7 +16,6 @@ from pathlib import Path
 import pytest
 
 from hipflask.server import listen, serve
-from hipflask.server.access import access_line
 from hipflask.server.settings import Settings
 from hipflask.server.supervise import Target, describe
 from hipflask.server.terminal import one_line, printable
@@ -141,18 +139,6 @@ def test_an_app_in_debug_mode_is_refused_with_exit_code_78(served, folder):
     assert server.wait() == 78
     assert "the app app is in debug mode" in server.said
     assert len(server.said.splitlines()) == 1
-
-
-def test_access_log_is_one_line_a_request_on_stdout_without_secrets(served):
-    server = served(access_log=True)
-    server.get("/a%0ab%1b%5b31m?token=secret")
-    server.get("/boom")
-    assert server.stop() == 0
-    first, second = server.output.read_text().splitlines()
-    assert re.fullmatch(
-        r'127\.0\.0\.1 \[[^]]+\] "GET /a\\nb\\x1b\[31m HTTP/1\.1" 200 \d+\.\dms', first
-    )
-    assert '"GET /boom HTTP/1.1" 500' in second
 
 
 def test_environment_variables_are_not_taken_for_headers_or_logins(served):
@@ -351,13 +337,6 @@ def test_bind_of_a_host_and_a_port(host, bind):
 )
 def test_is_loopback(host, expected):
     assert listen.is_loopback(host) is expected
-
-
-def test_access_line_has_the_query_it_is_given_and_no_control_characters():
-    line = access_line("", "GET", "/caf\xe9\n", "", "HTTP/1.1", 200, 1.23)
-    assert '"GET /café\\n HTTP/1.1" 200 1.2ms' in line
-    assert line.startswith("- [")
-    assert '"GET /x?a=1 HTTP/1.1"' in access_line("::1", "GET", "/x", "a=1", "HTTP/1.1", 200, 1.0)
 
 
 def test_what_is_printed_is_one_line_of_printable_text():

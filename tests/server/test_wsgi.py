@@ -52,7 +52,8 @@ def server(served, folder):
 
 
 def told(server, path):
-    return re.findall(rf"^.*GET {re.escape(path)} could not be sent.*$", server.said, re.M)
+    lines = server.output.read_text()
+    return re.findall(rf"^.*GET {re.escape(path)} could not be sent.*$", lines, re.M)
 
 
 REFUSED = [f"/status/{status}" for status in ("0", "99", "100", "1000", "x")]

@@ -8,8 +8,8 @@ import zlib
 
 import pytest
 
-from hipflask.webhooks import SCHEMES, Delivery, Verifier, sign, verify
-from hipflask.webhooks.claims import fill, read_claim
+from hipflask.webhooks import SCHEMES, Delivery, Verifier, hmac_scheme, sign, verify
+from hipflask.webhooks.claims import read_claim
 
 from .senders import BODY, PRIVATE_STANDARD, PUBLIC_HEX, PUBLIC_STANDARD, SEED, WHSEC, T
 
@@ -84,9 +84,10 @@ def test_paypal_message():
     assert zlib.crc32(BODY) == 25857416
 
 
-def test_fill_keeps_the_order_of_the_template():
-    known = {"{time}": b"1", "{body}": b"2"}
-    assert fill(SCHEMES["slack"], known) == b"v0:1:2"
+def test_template_keeps_its_order_and_its_text():
+    assert SCHEMES["slack"].template % {b"time": b"1", b"body": b"%(id)b"} == b"v0:1:%(id)b"
+    scheme = hmac_scheme("own", header="X-Own", content="100% {body}", tolerance_s=None)
+    assert scheme.template % {b"body": b"2"} == b"100% 2"
 
 
 def test_every_scheme_has_a_vector_or_a_reason():

@@ -17,10 +17,11 @@ from werkzeug.routing import Rule
 from ..bridge import in_pool, is_async
 from ..ctx import RequestContext
 from ..plain import converted_types
-from ..scaffold import declared_access
+from ..scaffold import SetupError, declared_access
 from .details import details_of, headers_of
 from .inputs.reading import UNREAD, Leaf, Read, reader_of, sole_reader
 from .marks import Place
+from .model import Input
 from .outputs.versions import Versions, refuse_wrapped
 from .outputs.writing import writer_of
 from .problems import problem_response
@@ -66,6 +67,8 @@ def bind(app: Any, rule: Rule, view: Callable[..., Any], is_typed: bool) -> Boun
     work, naming its file and line.
     """
     bound = _bound(app, rule, view) if is_typed else None
+    if getattr(rule, "idempotent", None) is not None:
+        bound = _keeping(app, rule, view, bound)
     if not any(True for _ in declared_access(app, rule, rule.endpoint)):
         return bound
     from ..security.access import access_of, guard_of, needs_loop  # who declares none has none
@@ -80,6 +83,38 @@ def bind(app: Any, rule: Rule, view: Callable[..., Any], is_typed: bool) -> Boun
         bound.problem if bound else None,
         bound.streams if bound else False,
         (bound.is_sync if bound else not is_async(view)) and not needs_loop(app, stance),
+    )
+
+
+def _keeping(app: Any, rule: Any, view: Callable[..., Any], bound: Bound | None) -> Bound:
+    """The same, with answers kept by their Idempotency-Key."""
+    from ..state.idempotency import transaction, wrap  # who declares none needs no database
+
+    if bound is None:
+        bound = Bound(*_plain(app, view), None, False, not is_async(view))
+    if bound.streams:
+        raise SetupError(
+            f"The route {rule.rule!r} is idempotent=..., and its view reads the body as a stream,"
+            " so it cannot be told whether two requests with one key are the same. Take the body"
+            " as a whole."
+        )
+    if not bound.is_sync and isinstance(view, FunctionType):
+        signature = signature_of(view, converted_types(rule), None)
+        if _asks_for(signature.inputs, transaction):
+            raise SetupError(
+                f"The route {rule.rule!r} takes Provide(transaction), which stays on one thread,"
+                " and its view or another provider of it is async. Make them plain, or write in a"
+                " transaction of your own."
+            )
+    call, call_async = wrap(app, rule, rule.idempotent, bound.call, bound.call_async, bound.is_sync)
+    return bound._replace(call=call, call_async=call_async)
+
+
+def _asks_for(inputs: Sequence[Input], provider: Callable[..., Any]) -> bool:
+    return any(
+        (each.provided is not None and each.provided.provider is provider)
+        or _asks_for(each.needs, provider)
+        for each in inputs
     )
 
 

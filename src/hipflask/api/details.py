@@ -125,6 +125,11 @@ def headers_of(details: Details) -> tuple[tuple[str, str], ...]:
     return tuple(headers)
 
 
+def asks_who_calls(rule: Rule, view: Callable[..., Any], method: str) -> bool:
+    """Whether a method of the view takes an `Identity` that it cannot be called without."""
+    return wants_identity(signature_of(view, converted_types(rule), method).inputs)
+
+
 def operations(app: Any) -> list[Operation]:
     """Every operation of `app`, in the order in which a request tries the rules.
 

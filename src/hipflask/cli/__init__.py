@@ -35,6 +35,7 @@ from hipflask.helpers import get_load_dotenv as get_load_dotenv
 from .commands import as_flask_command as as_flask_command
 from .commands import routes_command as routes_command
 from .commands import shell_command as shell_command
+from .db import db_command as db_command
 from .discovery import NoAppException as NoAppException
 from .discovery import find_app_by_string as find_app_by_string
 from .discovery import find_best_app as find_best_app
@@ -43,6 +44,7 @@ from .discovery import prepare_import as prepare_import
 from .dotenv import load_dotenv as load_dotenv
 from .groups import AppGroup as AppGroup
 from .groups import FlaskGroup as FlaskGroup
+from .hooks import hooks_command as hooks_command
 from .openapi import openapi_command as openapi_command
 from .options import CertParamType as CertParamType
 from .options import SeparatedPathType as SeparatedPathType
@@ -55,6 +57,7 @@ from .script import with_appcontext as with_appcontext
 from .serving import run_command as run_command
 from .serving import serve_command as serve_command
 from .serving import show_server_banner as show_server_banner
+from .worker import worker_command as worker_command
 
 cli = FlaskGroup(
     name="hipflask",

@@ -6,6 +6,7 @@ Precedence: what was typed, then `HIPFLASK_SERVE_*` (for the command `serve`), t
 
 from __future__ import annotations
 
+import os
 import tomllib
 import typing as t
 from difflib import get_close_matches
@@ -27,10 +28,11 @@ class ConfiguredCommand(click.Command):
         """Parse what was typed, with the other sources as what stands in for it."""
         if not ctx.resilient_parsing and not {"--help", "-h"}.intersection(args):
             ctx.default_map = {**self._read_file(ctx), **(ctx.default_map or {})}
+        typed = tuple(args)  # Click empties the list
         try:
             return super().parse_args(ctx, args)
         except click.UsageError as error:
-            _refuse(_plain(error))
+            _refuse(f"{_variable_of(error, typed)}{_plain(error)}")
 
     def _read_file(self, ctx: click.Context) -> dict[str, t.Any]:
         here = Path.cwd()
@@ -76,6 +78,16 @@ def _as_typed(option: click.Option, value: t.Any) -> t.Any:
     if option.multiple:
         return tuple(map(str, value)) if isinstance(value, list) else (str(value),)
     return value if isinstance(value, bool) and option.is_flag else str(value)
+
+
+def _variable_of(error: click.UsageError, args: tuple[str, ...]) -> str:
+    """The name of the variable that a wrong value was read from, for the front of a message."""
+    option = getattr(error, "param", None)
+    name = getattr(option, "envvar", None)
+    if not isinstance(name, str) or name not in os.environ:
+        return ""
+    is_typed = any(arg.startswith(tuple(getattr(option, "opts", ()))) for arg in args)
+    return "" if is_typed else f"{name}: "
 
 
 def _plain(error: click.UsageError) -> str:

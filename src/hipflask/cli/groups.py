@@ -14,18 +14,35 @@ from hipflask.app import Flask
 from hipflask.globals import _cv_app
 
 from .commands import routes_command, shell_command
+from .db import db_command
 from .discovery import NoAppException, explain_failure
+from .forward import forward_command
+from .hooks import hooks_command
+from .keys import keys_command
 from .openapi import openapi_command
 from .options import app_option, debug_option, env_file_option, report, version_option
 from .script import ScriptInfo, with_appcontext
 from .serving import run_command, serve_command
+from .settings import settings_command
+from .top import top_command
+from .worker import worker_command
 
 PLUGIN_GROUPS = ("flask.commands", "hipflask.commands")
 FLASK_COMMANDS = (run_command, shell_command, routes_command)
 # Not Flask's. As Flask (HIPFLASK_DEFAULTS), an app's own command of the same name goes first, so
 # that an app that moves here loses no command. Otherwise `serve` would have to load the app
 # in the process that only looks after the workers.
-ADDED_COMMANDS = (serve_command, openapi_command)
+ADDED_COMMANDS = (
+    serve_command,
+    openapi_command,
+    settings_command,
+    worker_command,
+    top_command,
+    hooks_command,
+    forward_command,
+    keys_command,
+    db_command,
+)
 _FLASK_OR_EXTENSION = re.compile(r"flask(?![a-z0-9])", re.IGNORECASE)
 _FAILED = "hipflask.cli.app_failed_to_load"
 
@@ -57,11 +74,12 @@ AppGroup.group_class = AppGroup
 class FlaskGroup(AppGroup):
     """The group behind a command-line program: built-in, plug-in and the app's own commands.
 
-    `add_default_commands` adds `run`, `serve`, `shell`, `routes` and `openapi`. `create_app`
-    makes the app; without it, `--app` and the current directory say where it is. `load_dotenv`
-    reads `.env` and `.flaskenv` first. `set_debug_flag` sets the app's `debug` from FLASK_DEBUG.
-    Further arguments go to `click.Group`. Plug-ins are entry points of the groups
-    `flask.commands` and `hipflask.commands`; one of a built-in command's name replaces it.
+    `add_default_commands` adds `run`, `serve`, `shell`, `routes`, `openapi` and the others that
+    come with hipflask. `create_app` makes the app; without it, `--app` and the current directory
+    say where it is. `load_dotenv` reads `.env` and `.flaskenv` first. `set_debug_flag` sets the
+    app's `debug` from FLASK_DEBUG. Further arguments go to `click.Group`. Plug-ins are entry
+    points of the groups `flask.commands` and `hipflask.commands`; one of a built-in command's
+    name replaces it.
 
     Differs from Flask: a plug-in that cannot be imported is reported and left out, and one
     whose package requires Flask is for programs in which `import flask` means hipflask.

@@ -170,6 +170,17 @@ def _check_bind(
         raise click.BadParameter(str(error), ctx, param) from None
 
 
+def check_one_bind(ctx: click.Context, param: click.Parameter, value: str | None) -> str | None:
+    """Check an option that takes one address, or none."""
+    return _check_bind(ctx, param, (value,))[0] if value else None
+
+
+def _metrics_path(ctx: click.Context, param: click.Parameter, value: str) -> str:
+    # TOML's `metrics = true` comes as a word.
+    word = {"False": "off", "True": "/metrics"}.get(value, value)
+    return _probe_path(ctx, param, word)
+
+
 def _seconds(default: float, *names: str, text: str) -> Decorator:
     return click.option(
         *names,
@@ -314,9 +325,47 @@ def _probe(name: str, text: str) -> Decorator:
 @_probe("readyz", "Answer here whether requests may be sent: checks pass, no stop has begun")
 @click.option(
     "--access-log/--no-access-log",
-    default=False,
+    default=True,
     show_default=True,
     help="Write a line per request.",
+)
+@click.option(
+    "--metrics",
+    is_flag=False,
+    flag_value="/metrics",
+    default="off",
+    show_default=True,
+    metavar="[PATH]",
+    callback=_metrics_path,
+    help=(
+        "Count requests by route, and show the figures of all workers to Prometheus at this"
+        " path (/metrics unless named): to this machine, or to who has --metrics-token."
+    ),
+)
+@click.option(
+    "--metrics-token",
+    default="",
+    metavar="TOKEN",
+    help="Show figures to who sends 'Authorization: Bearer TOKEN'; best set in the environment.",
+)
+@click.option(
+    "--ops-bind",
+    default=None,
+    metavar="ADDRESS",
+    callback=check_one_bind,
+    help=(
+        "Count requests by route, and show figures, /livez and /readyz of the whole service on"
+        " a port of their own, such as 127.0.0.1:9090. See 'hipflask top'."
+    ),
+)
+@click.option(
+    "--run-dir",
+    default=None,
+    type=click.Path(file_okay=False),
+    help=(
+        "Folder in which the service keeps its figures while it runs.  [default: what systemd"
+        " gives, or one of the user's]"
+    ),
 )
 @click.option(
     "--check",

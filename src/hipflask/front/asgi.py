@@ -11,7 +11,15 @@ from werkzeug.exceptions import ClientDisconnected
 
 from ..dispatch import serve
 from ..lifespan import Life, StartupError
-from ..responses import DOOR, LENGTHS_KEPT, TYPES_KEPT, checked_fields, response_of_plain
+from ..parts import lazy
+from ..responses import (
+    DOOR,
+    LENGTHS_KEPT,
+    TYPES_KEPT,
+    Fixed,
+    checked_fields,
+    response_of_plain,
+)
 from ..typing import Application
 from .exchange import BODILESS, DOUBT_S, Exchange, Guard, current_task, patience
 from .sending import SORRY, file_of, refuse, send_body
@@ -48,7 +56,8 @@ def asgi_exchange(scope: Any, receive: Any, send: Any) -> ASGIExchange:
     for name, value in scope["headers"]:
         if name in _LOOKED_AT:
             if name == b"host":
-                host = value if host is None else host
+                if host is None:
+                    host = value
             elif name == b"cookie":
                 text = value.decode("latin-1")
                 cookie = text if cookie is None else f"{cookie}; {text}"
@@ -59,9 +68,12 @@ def asgi_exchange(scope: Any, receive: Any, send: Any) -> ASGIExchange:
     path = scope["path"]
     if root := scope.get("root_path"):
         path = path.removeprefix(root)
-    exchange.line = scope["method"], path, host, is_upgrade, cookie
+    method = scope["method"]
+    exchange.line = method, path, host, is_upgrade, cookie
     exchange.has_body = has_body or (
-        scope.get("http_version") in _FRAMED and exchange.method not in BODILESS
+        method not in BODILESS
+        and scope.get("http_version") in _FRAMED
+        and method.upper() not in BODILESS
     )
     return exchange
 
@@ -83,12 +95,14 @@ class ASGIExchange(Exchange):
 
     method = property(lambda self: self.scope["method"].upper())
     path = property(lambda self: self.line[1])
-    scheme = property(lambda self: self.scope.get("scheme", "http"))
+    scheme: Any = lazy(lambda self: self.scope.get("scheme", "http"))
     root_path = property(lambda self: (self.scope.get("root_path") or "").rstrip("/"))
     query_string = property(lambda self: self.scope.get("query_string", b""))
     http_version = property(lambda self: self.scope.get("http_version", "1.1"))
-    client = property(lambda self: self.scope.get("client"))
+    client: Any = lazy(lambda self: self.scope.get("client"))
     server = property(lambda self: self.scope.get("server"))
+
+    raw_fields = property(lambda self: self.scope["headers"])
 
     @property
     def headers(self) -> list[tuple[str, str]]:
@@ -169,17 +183,42 @@ class ASGIExchange(Exchange):
             return None
         length = len(piece)
         fields = [field, _lengths.get(length) or _length_field(length)]
+        if made.__class__ is not tuple:
+            fields += made.more_encoded
         if self.line[0] == "HEAD":
             piece = b""
+        if self.seen is not None:
+            self.seen.sent(200, length)
         return (
             {"type": "http.response.start", "status": 200, "headers": fields},
             {"type": "http.response.body", "body": piece},
         )
 
+    def note(self, seen: Any) -> None:
+        """See `Exchange.note`."""
+        put = self.put
+
+        async def noting(message: dict[str, Any]) -> None:
+            if message["type"] == "http.response.start":
+                seen.sent(message["status"], 0)
+            else:
+                seen.size += len(message.get("body", b""))
+            await put(message)
+
+        self.put = noting
+
     async def send(self, app: Application, response: Any) -> None:
         """See `Exchange.send`."""
-        if response.__class__ is tuple:
+        if isinstance(response, tuple):
             response = response_of_plain(response)
+        elif response.__class__ is Fixed:
+            piece = response.body if self.line[0] != "HEAD" else b""
+            raw = [*response.raw_fields]
+            if self.seen is not None:
+                self.seen.sent(response.code, len(piece))
+            await self.put({"type": "http.response.start", "status": response.code, "headers": raw})
+            await self.put({"type": "http.response.body", "body": piece})
+            return
         body, status, fields = response.parts({"REQUEST_METHOD": self.method, DOOR: self})
         try:
             code, fields, length = checked_fields(self.method, status, fields, body)
@@ -189,6 +228,8 @@ class ASGIExchange(Exchange):
                 "headers": [(k.lower().encode("latin-1"), v.encode("latin-1")) for k, v in fields],
             }
             if type(body) is not list:
+                if self.seen is not None:
+                    self.note(self.seen)
                 await self._send_stream(app, start, body, length)
                 return
             if (ready := response._ready_type) is not None and len(_types) < TYPES_KEPT:
@@ -196,6 +237,8 @@ class ASGIExchange(Exchange):
         except Exception as error:
             refuse(app, self, body, error)
             start, body = _FAILED, [SORRY]
+        if self.seen is not None:
+            self.seen.sent(start["status"], sum(map(len, body)))
         await self.put(start)
         await self.put({"type": "http.response.body", "body": b"".join(body)})
 

@@ -31,6 +31,8 @@ class ChainResponse:
 
 async def answer_through_chain(app: Application, exchange: Exchange) -> ChainResponse:
     """Answer the exchange as the application's WSGI callable does."""
+    if app._observing is not None:
+        app._observing.begin(exchange)
     if exchange.has_body:
         await exchange.read(app.config["MAX_CONTENT_LENGTH"], app.config)
     environ = exchange.environ(None)

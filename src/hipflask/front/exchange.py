@@ -43,6 +43,9 @@ LONGEST_LENGTH = 18
 # Methods whose requests have no body unless they say so. RFC 9110, 9.3
 BODILESS = frozenset(("GET", "HEAD", "OPTIONS", "DELETE"))
 
+#: Where a WSGI environ has what those who observe requests are told of this one.
+SEEN = "hipflask.seen"
+
 _UNREAD: Any = object()
 
 # Before Python 3.12 asyncio's own is no C function and costs five times as much.
@@ -185,7 +188,9 @@ class Intake:
             self._waited += self._last - self._since
         self._since = self._last = now
         if self._gone is None:
-            self._gone = self._exchange.when_gone(self._left)
+            # HTTP/1.1: who waits for a whole body is told of a client that leaves.
+            is_told = self._unseen and self._exchange.http_version.startswith("1")
+            self._gone = False if is_told else self._exchange.when_gone(self._left)
         self._guarding = guard
         return guard
 
@@ -249,11 +254,15 @@ class Exchange:
     client: tuple[str, int] | None
     server: tuple[str, int | None] | None
     headers: Any
+    #: The same as the server has them: in bytes under ASGI.
+    raw_fields: Any
     #: The loop and the task that answer; what other threads hand work to.
     loop: Any
     task: Any
     #: What was read: bytes, a file, or the HTTPException that reading ended with.
     body: Any = _UNREAD
+    #: Who the connection is from, where `client` is whom a proxy named.
+    peer: Any = None
     #: The file that a large body is kept in.
     spool: Any = None
     #: Whether the client left before it had its answer.
@@ -266,6 +275,8 @@ class Exchange:
     after: Any = ()
     #: Whether there is anything to `close` after the response.
     has_rest = False
+    #: What those who observe requests are told of this one; None where nobody does.
+    seen: Any = None
 
     _intake: Intake | None = None
     _config: Any = None
@@ -278,6 +289,10 @@ class Exchange:
         """
         raise NotImplementedError
 
+    def is_hidden(self, name: str) -> bool:
+        """Whether the field is there, and the server keeps its value to itself."""
+        return False
+
     def chunks(self) -> AsyncIterator[bytes]:
         """The body as it arrives; raises ClientDisconnected if the client leaves midway."""
         raise NotImplementedError
@@ -287,8 +302,12 @@ class Exchange:
         return None
 
     def takes_whole(self, length: int | None) -> bool:
-        """Whether `chunks` gives a body of that length in one piece, once it is complete."""
+        """Whether `whole` gives a body of that length in one piece, once it is complete."""
         return False
+
+    async def whole(self) -> bytes:
+        """The body in one piece, where `takes_whole`. Raises ClientDisconnected."""
+        raise NotImplementedError
 
     def when_gone(self, call: Callable[..., Any]) -> Any:
         """Have `call` called when the client leaves during the body.
@@ -317,6 +336,9 @@ class Exchange:
 
     def close(self, app: Application) -> None:
         """Give back what is kept for a request, and start what was to be done after its answer."""
+        if (seen := self.seen) is not None:
+            self.seen = None  # it leads back here
+            seen.leave(self)
         self.unwatch()
         if self.spool is not None:
             self.spool.close()
@@ -328,12 +350,12 @@ class Exchange:
     def send_plain(self, made: Any) -> tuple[Any, ...] | None:
         """Send what `dispatch.plain` made; None where its Content-Type was not checked yet.
 
-        Returns the messages that are to be `put` for that.
+        Returns the messages that are to be handed to the server for that.
         """
         raise NotImplementedError
 
-    async def put(self, message: Any) -> None:
-        """Hand a message of `send_plain` to the server."""
+    def note(self, seen: Any) -> None:
+        """Have `seen` told of what is streamed: `seen.sent(status, size)`; `seen.size` grows."""
         raise NotImplementedError
 
     async def send(self, app: Application, response: Any) -> None:
@@ -349,6 +371,8 @@ class Exchange:
     def is_end(self, error: BaseException) -> bool:
         """Whether `error` is the task's cancellation since the client left, which is then over."""
         if not self.gone or not isinstance(error, asyncio.CancelledError):
+            if self.seen is not None:
+                self.seen.error = error
             return False
         self.task.uncancel()
         return True
@@ -452,6 +476,8 @@ class Exchange:
             length = self.content_length()
             if limit is not None and length is not None and length > limit:
                 raise RequestEntityTooLarge()
+            if limit is not None and isinstance(self.body, bytes) and len(self.body) > limit:
+                raise RequestEntityTooLarge()  # read within the application's limit
             if self.body is _UNREAD:
                 self.in_loop(self.read, limit, self._config)
         body = self.body
@@ -494,6 +520,10 @@ class Exchange:
             if key not in ("CONTENT_TYPE", "CONTENT_LENGTH"):
                 key = f"HTTP_{key}"
             environ[key] = value
+        if self.peer is not None:
+            environ["werkzeug.proxy_fix.orig"] = {"REMOTE_ADDR": self.peer[0]}
+        if self.seen is not None:
+            environ[SEEN] = self.seen
         environ["wsgi.input"] = _LateInput(self)
         return environ
 

@@ -8,10 +8,12 @@ from typing import Any
 
 from werkzeug.exceptions import ClientDisconnected
 
-from ..dispatch import serve
+from ..dispatch import ring_rsgi, serve
+from ..parts import lazy
 from ..responses import (
     DOOR,
     TYPES_KEPT,
+    Fixed,
     _length_field,
     _length_fields,
     checked_fields,
@@ -24,6 +26,8 @@ from .sending import SORRY, Pace, file_of, refuse, send_body
 # Up to this length the body is taken in one piece, which tells a cut body; `await proto()`
 # itself knows no limit.
 ONE_PIECE_BYTES = 64 * 1024
+# A host that is there and cannot be read is one that names nothing.
+_UNREADABLE = "\ufffd"
 
 
 def rsgi_app(app: Application, scope: Any, protocol: Any) -> Coroutine[Any, Any, None]:
@@ -33,6 +37,22 @@ def rsgi_app(app: Application, scope: Any, protocol: Any) -> Coroutine[Any, Any,
     from .websocket import rsgi_websocket  # who serves none does not pay for it
 
     return rsgi_websocket(app, scope, protocol)
+
+
+def http_answerer(app: Any) -> Callable[[Any, Any], Any]:
+    """What answers an application's HTTP connections: past `__rsgi__` where nobody replaced it.
+
+    1,700 instructions less than through it; the server's gate knows that it is HTTP.
+    """
+    call = app.__rsgi__
+    if getattr(call, "__func__", None) is not ring_rsgi:
+        return call  # type: ignore[no-any-return]
+    bell: Application = call.__self__
+
+    def answer(scope: Any, protocol: Any) -> Coroutine[Any, Any, None]:
+        return serve(bell, rsgi_exchange, scope, protocol, protocol)
+
+    return answer
 
 
 def rsgi_exchange(scope: Any, protocol: Any, _: Any = None, kind: Any = None) -> RSGIExchange:
@@ -50,7 +70,7 @@ def rsgi_exchange(scope: Any, protocol: Any, _: Any = None, kind: Any = None) ->
     exchange.has_rest = False
     host = headers.get("host")
     if host is None:
-        host = scope.authority
+        host = scope.authority or (_UNREADABLE if "host" in headers else None)
     cookie = None
     if "cookie" in headers:
         cookie = "; ".join(headers.get_all("cookie")) or None
@@ -59,7 +79,7 @@ def rsgi_exchange(scope: Any, protocol: Any, _: Any = None, kind: Any = None) ->
     exchange.has_body = (
         "content-length" in headers
         or "transfer-encoding" in headers
-        or (scope.http_version == "2" and method.upper() not in BODILESS)
+        or (method.upper() not in BODILESS and scope.http_version == "2")
     )
     return exchange
 
@@ -74,34 +94,45 @@ class RSGIExchange(Exchange):
     method = property(lambda self: self.scope.method.upper())
     path = property(lambda self: self.line[1])
     root_path = ""
-    scheme = property(lambda self: self.scope.scheme)
+    scheme: Any = lazy(lambda self: self.scope.scheme)
     query_string = property(lambda self: self.scope.query_string.encode("latin-1"))
     http_version = property(lambda self: self.scope.http_version)
-    client = property(lambda self: _address(self.scope.client))
+    client: Any = lazy(lambda self: _address(self.scope.client))
     server = property(lambda self: _address(self.scope.server))
+
+    raw_fields = property(lambda self: self._headers.items())
 
     @property
     def headers(self) -> list[tuple[str, str]]:
-        return self._headers.items()  # type: ignore[no-any-return]
+        found: list[tuple[str, str]] = self._headers.items()
+        return found if self.line[2] is not _UNREADABLE else [*found, ("host", _UNREADABLE)]
 
     def header(self, name: str) -> str | None:
         if name == "cookie":
             return "; ".join(self._headers.get_all(name)) or None
         value: str | None = self._headers.get(name)
         if value is None and name == "host":
-            value = self.scope.authority
+            value = self.scope.authority or (_UNREADABLE if self.is_hidden(name) else None)
         return value
+
+    def is_hidden(self, name: str) -> bool:
+        # Granian gives no value that is not ASCII, and names it all the same.
+        return name in self._headers and self._headers.get(name) is None
 
     def takes_whole(self, length: int | None) -> bool:
         """See `Exchange.takes_whole`."""
         return length is not None and length <= ONE_PIECE_BYTES
 
+    async def whole(self) -> bytes:
+        """See `Exchange.whole`."""
+        try:
+            return await self._protocol()  # type: ignore[no-any-return]
+        except Exception as error:
+            raise ClientDisconnected() from error
+
     async def chunks(self) -> AsyncIterator[bytes]:
         if self.takes_whole(self.content_length()):
-            try:
-                whole = await self._protocol()
-            except Exception as error:
-                raise ClientDisconnected() from error
+            whole = await self.whole()
             if whole:
                 yield whole
             return
@@ -148,30 +179,48 @@ class RSGIExchange(Exchange):
             return None
         length = len(piece)
         fields = [kind, _length_fields.get(length) or _length_field(length)]
+        if made.__class__ is not tuple:
+            fields += made.more
         if self.line[0] == "HEAD":
             self._protocol.response_empty(200, fields)
         else:
             self._protocol.response_bytes(200, fields, piece)
+        if self.seen is not None:
+            self.seen.sent(200, length)
         return ()
+
+    def note(self, seen: Any) -> None:
+        """See `Exchange.note`."""
+        self._protocol = _Telling(self._protocol, seen)
 
     async def send(self, app: Application, response: Any) -> None:
         """See `Exchange.send`."""
-        if response.__class__ is tuple:
+        if isinstance(response, tuple):
             response = response_of_plain(response)
+        elif response.__class__ is Fixed:
+            if self.seen is not None:
+                self.seen.sent(response.code, len(response.body))
+            if response.body and self.line[0] != "HEAD":
+                self._protocol.response_bytes(response.code, [*response.fields], response.body)
+            else:
+                self._protocol.response_empty(response.code, [*response.fields])
+            return
         body, status, fields = response.parts({"REQUEST_METHOD": self.method, DOOR: self})
         try:
             # Granian's worker ends with the process for a status it cannot read.
             code, fields, length = checked_fields(self.method, status, fields, body)
             if type(body) is not list:
+                if self.seen is not None:
+                    self.note(self.seen)
                 await self._send_stream(app, code, fields, body, length)
                 return
             if (ready := response._ready_type) is not None and len(_types) < TYPES_KEPT:
                 _types.add(ready)  # found to be well-formed
         except Exception as error:
             refuse(app, self, body, error)
-            fields = [("content-type", "text/plain")]
-            self._protocol.response_bytes(500, fields, SORRY)
-            return
+            code, fields, body = 500, [("content-type", "text/plain")], [SORRY]
+        if self.seen is not None:
+            self.seen.sent(code, sum(map(len, body)))
         if body:
             self._protocol.response_bytes(code, fields, b"".join(body))
         else:
@@ -208,6 +257,74 @@ class RSGIExchange(Exchange):
 
 # The content types of responses that nobody looked at, found to be well-formed.
 _types: set[tuple[str, str] | None] = set()
+
+
+class Noted:
+    """Granian's protocol object, whose answer a subclass takes note of."""
+
+    __slots__ = ("_protocol", "client_disconnect")
+
+    def __init__(self, protocol: Any) -> None:
+        self._protocol = protocol
+        self.client_disconnect = protocol.client_disconnect
+
+    def noted(self, status: int, fields: Any, size: int) -> Any:
+        """The answer begins, with so many bytes of body as are known; returns the fields."""
+        raise NotImplementedError
+
+    def __call__(self) -> Any:
+        return self._protocol()
+
+    def __aiter__(self) -> Any:
+        return self._protocol.__aiter__()
+
+    def response_empty(self, status: int, fields: Any) -> Any:
+        return self._protocol.response_empty(status, self.noted(status, fields, 0))
+
+    def response_str(self, status: int, fields: Any, body: str) -> Any:
+        return self._protocol.response_str(status, self.noted(status, fields, len(body)), body)
+
+    def response_bytes(self, status: int, fields: Any, body: bytes) -> Any:
+        return self._protocol.response_bytes(status, self.noted(status, fields, len(body)), body)
+
+    def response_file(self, status: int, fields: Any, file: str) -> Any:
+        return self._protocol.response_file(status, self.noted(status, fields, 0), file)
+
+    def response_file_range(self, status: int, fields: Any, file: str, start: int, end: int) -> Any:
+        fields = self.noted(status, fields, end - start)
+        return self._protocol.response_file_range(status, fields, file, start, end)
+
+    def response_stream(self, status: int, fields: Any) -> Any:
+        return self._protocol.response_stream(status, self.noted(status, fields, 0))
+
+
+class _Telling(Noted):
+    __slots__ = ("_seen",)
+
+    def __init__(self, protocol: Any, seen: Any) -> None:
+        super().__init__(protocol)
+        self._seen = seen
+
+    def noted(self, status: int, fields: Any, size: int) -> Any:
+        self._seen.sent(status, size)
+        return fields
+
+    def response_stream(self, status: int, fields: Any) -> Any:
+        return _Counted(super().response_stream(status, fields), self._seen)
+
+
+class _Counted:
+    """Granian's transport, whose bytes are counted."""
+
+    __slots__ = ("_seen", "_transport")
+
+    def __init__(self, transport: Any, seen: Any) -> None:
+        self._transport = transport
+        self._seen = seen
+
+    def send_bytes(self, data: bytes) -> Any:
+        self._seen.size += len(data)
+        return self._transport.send_bytes(data)
 
 
 class _Callback:

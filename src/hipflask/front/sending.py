@@ -98,6 +98,8 @@ async def send_body(
 
 def tell(app: Application, exchange: Exchange, error: Exception) -> None:
     """Log that a response could not be sent (as a whole), with its route."""
+    if exchange.seen is not None:
+        exchange.seen.error = error
     rule = getattr(exchange.route, "rule", None)
     where = "no route" if rule is None else f"route {rule.rule!r}, endpoint {rule.endpoint!r}"
     if isinstance(error, StalledError):

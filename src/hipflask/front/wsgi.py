@@ -43,8 +43,13 @@ def wsgi_app(
     Called on the server's thread, which has the request's context until it returns.
     """
     plan = self._cell.plan
-    if plan is None or plan.makes_contexts:
-        ctx = self.request_context(environ)
+    if plan is None or plan.is_watched:
+        if (observing := self._observing) is not None:
+            if not observing.has_begun(environ):
+                return observing.answer(environ, start_response)  # type: ignore[no-any-return]
+            ctx = observing.context(environ)
+        else:
+            ctx = self.request_context(environ)
     else:
         ctx = request_context(self, environ)
     error: BaseException | None = None

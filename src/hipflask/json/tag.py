@@ -157,7 +157,10 @@ class TagDateTime(JSONTag):
         return http_date(value)
 
     def to_python(self, value: t.Any) -> t.Any:
-        return parse_date(value)
+        try:
+            return parse_date(value)
+        except OverflowError:  # a number in it is past what a date, or C, can hold
+            return None
 
 
 class TagUUID(JSONTag):

@@ -7,7 +7,8 @@ the error handlers, and to the route: problem details before a typed view, a pag
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+import inspect
+from collections.abc import Awaitable, Callable, Iterator
 from typing import Any
 
 from ..bridge import in_pool, is_async
@@ -73,7 +74,7 @@ def _guard(providers: Providers, stance: Stance, ensure_sync: Callable[..., Any]
         if identity is None:
             raise providers.missing(ctx)
         if not test(identity, ctx.request):
-            raise providers.not_allowed(identity)
+            raise providers.not_allowed(identity, ctx)
 
     return guard
 
@@ -99,7 +100,7 @@ def _guard_async(providers: Providers, stance: Stance, guard: Guard) -> AsyncGua
         if identity is None:
             raise providers.missing(ctx)
         if not await test(identity, ctx.request):
-            raise providers.not_allowed(identity)
+            raise providers.not_allowed(identity, ctx)
 
     return guard_async
 
@@ -131,6 +132,54 @@ def needs_loop(app: Any, stance: Stance | None) -> bool:
     if isinstance(stance, ByMethod):
         return any(needs_loop(app, each) for each in (*stance.stances.values(), stance.otherwise))
     return providers_of(app).has_async or any(map(is_async, stance.predicates()))
+
+
+def refuse_undeclared(app: Any) -> None:
+    """Raise SetupError for rules that nobody declared a stance for, where providers are set.
+
+    Each is named, with the view's file and line. A typed view that cannot be called without an
+    `Identity` says enough. Static files, and pages of ours about other routes, are open unless
+    something is declared.
+    """
+    open_rules = [text for rule in app.url_map.iter_rules() for text in _undeclared(app, rule)]
+    if open_rules:
+        listed = "\n".join(f"  {text}" for text in open_rules[:_MOST_LISTED])
+        more = len(open_rules) - _MOST_LISTED
+        raise SetupError(
+            "app.identities is set, and these routes do not say who may call them:\n"
+            f"{listed}\n{f'  ... and {more} more{chr(10)}' if more > 0 else ''}"
+            "Say it on the route (access=public), on its blueprint, or for all at once: app.access"
+            " = authenticated. With app.access = public they stay open to everybody."
+        )
+
+
+_MOST_LISTED = 10
+#: How the endpoints of our own pages begin.
+_OURS = "hipflask_"
+
+
+def _undeclared(app: Any, rule: Any) -> Iterator[str]:
+    if getattr(rule, "access", None) is OPEN or str(rule.endpoint).startswith(_OURS):
+        return
+    view = app.view_functions.get(rule.endpoint)
+    # A rule without a view redirects, or is built only.
+    methods = sorted((rule.methods or {"GET"}) - {"HEAD", "OPTIONS"}) or ["OPTIONS"]
+    missing = [m for m in methods if view and access_of(app, rule, rule.endpoint, m) is None]
+    if missing and app.config["TYPED_VIEWS"] and not rule.websocket:
+        from ..api.details import asks_who_calls  # loaded by whoever has typed views
+
+        missing = [method for method in missing if not asks_who_calls(rule, view, method)]
+    if missing and missing != ["OPTIONS"]:
+        shown = "WebSocket" if rule.websocket else "|".join(missing)
+        yield f"{shown} {rule.rule}: {place_of(view)}"
+
+
+def place_of(function: Any) -> str:
+    """A function with the file and line it is defined at, for a message."""
+    function = getattr(function, "view_class", function)
+    name = getattr(function, "__qualname__", repr(function))
+    code = getattr(inspect.unwrap(function), "__code__", None)
+    return name if code is None else f"{name} ({code.co_filename}:{code.co_firstlineno})"
 
 
 def schemes_of(app: Any) -> dict[str, dict[str, Any]]:

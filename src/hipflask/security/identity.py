@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Awaitable, Callable, Mapping, Set
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar
 
 import msgspec
 from werkzeug.exceptions import Forbidden, HTTPException, Unauthorized
@@ -19,7 +19,7 @@ from ..bridge import in_pool, is_async
 from ..ctx import RequestContext
 from ..globals import _cv_request, _no_req_msg
 from ..scaffold import SetupError
-from ..wrappers import Request
+from ..wrappers import Request, Response
 
 _UNASKED: Any = object()
 # RFC 6750, 3: what an error_description may hold.
@@ -68,6 +68,9 @@ class Refused(Exception):
 class Access(Protocol):
     """What tells who calls, on `app.identities`.
 
+    Optional are `prepare(app)`, called when the application is sealed, and `page_for(request)`,
+    where a browser is sent that asked for a page and is not known.
+
     A plain `identify` may wait for a database: on the event loop it runs in the pool, unless
     the provider has an attribute `is_quick` that is true, which says that it never waits.
     """
@@ -111,6 +114,9 @@ class _Challenging(HTTPException):
         return [*fields, *(("WWW-Authenticate", text) for text in self.challenges)]
 
 
+E = TypeVar("E", bound=_Challenging)
+
+
 class Missing(_Challenging, Unauthorized):
     """401: nobody knows who calls."""
 
@@ -124,20 +130,47 @@ class NotAllowed(_Challenging, Forbidden):
     description = "Your credentials are accepted, but they do not allow this."
 
 
+def wants_page(request: Request) -> bool:
+    """Whether a browser shows the answer to a person: HTML is named, and at least as welcome.
+
+    A script's `fetch` says `*/*`, and a client of an API names JSON.
+    """
+    accept = request.accept_mimetypes
+    is_named = any(value == "text/html" for value, _ in accept)
+    return is_named and accept["text/html"] >= accept["application/json"]
+
+
+def wants_json(request: Request) -> bool:
+    """Whether JSON is named, and more welcome than a page."""
+    accept = request.accept_mimetypes
+    is_named = any(value in _JSON for value, _ in accept)
+    return is_named and not wants_page(request)
+
+
+_JSON = ("application/json", "application/problem+json")
+
+
 class Providers:
     """An application's providers, ready to be asked."""
 
     def __init__(self, app: Any) -> None:
         self.all: tuple[Access, ...] = _checked_providers(app)
         sync = app.ensure_sync
+        for provider in self.all:
+            prepare = getattr(provider, "prepare", None)
+            if prepare is not None:
+                prepare(app)
         self._plain = [(p, sync(p.identify)) for p in self.all]
         self.has_async = any(is_async(p.identify) for p in self.all)
         #: Whether none of them ever waits, so that they may be asked on the event loop.
         self.is_quick = not self.has_async and all(getattr(p, "is_quick", False) for p in self.all)
+        # Those with a page to log in at.
+        pages = [getattr(p, "page_for", None) for p in self.all]
+        self._pages: list[Callable[[Request], str | None]] = [page for page in pages if page]
 
     def identify(self, ctx: RequestContext) -> Identity | None:
         """Who calls, or None; each request is asked about once."""
-        known = ctx.__dict__.get("_identity", _UNASKED)
+        known = getattr(ctx, "_identity", _UNASKED)
         if known is not _UNASKED:
             return known  # type: ignore[no-any-return]
         refusals: dict[str, str] = {}
@@ -155,7 +188,7 @@ class Providers:
 
     async def identify_async(self, ctx: RequestContext) -> Identity | None:
         """`identify` on the event loop: what is async is awaited, what may wait is in the pool."""
-        known = ctx.__dict__.get("_identity", _UNASKED)
+        known = getattr(ctx, "_identity", _UNASKED)
         if known is not _UNASKED:
             return known  # type: ignore[no-any-return]
         if self.is_quick:
@@ -183,19 +216,23 @@ class Providers:
 
     def missing(self, ctx: RequestContext) -> Missing:
         """The 401 for a request nobody knows the caller of."""
-        refusals: dict[str, str] = ctx.__dict__.get("_refusals") or {}
+        refusals: dict[str, str] = getattr(ctx, "_refusals", {})
         texts = (
             provider.challenge("invalid_token", tellable(refusals[provider.name]))
             if provider.name in refusals
             else provider.challenge()
             for provider in self.all
         )
-        return Missing([text for text in texts if text])
+        error = Missing([text for text in texts if text])
+        if self._pages and wants_page(ctx.request):
+            places = (page(ctx.request) for page in self._pages)
+            error.response = _sent_to(next((place for place in places if place), None))
+        return _told_in_json(error, ctx)
 
-    def not_allowed(self, identity: Identity) -> NotAllowed:
+    def not_allowed(self, identity: Identity, ctx: RequestContext) -> NotAllowed:
         """The 403 for a caller who is known and may not."""
         texts = (p.challenge("insufficient_scope") for p in self.all if p.name == identity.via)
-        return NotAllowed([text for text in texts if text])
+        return _told_in_json(NotAllowed([text for text in texts if text]), ctx)
 
 
 def providers_of(app: Any) -> Providers:
@@ -214,7 +251,7 @@ def current_identity() -> Identity | None:
     coroutine where a provider may have to wait: `await current_identity_async()` there.
     """
     ctx = _context()
-    known = ctx.__dict__.get("_identity", _UNASKED)
+    known = getattr(ctx, "_identity", _UNASKED)
     if known is not _UNASKED:
         return known  # type: ignore[no-any-return]
     providers = providers_of(ctx.app)
@@ -244,6 +281,29 @@ def dump_challenge(scheme: str, **parameters: str) -> str:
     return f"{scheme} {', '.join(pairs)}".rstrip()
 
 
+def _sent_to(place: str | None) -> Response | None:
+    """The answer that sends a browser to the login page."""
+    if place is None:
+        return None
+    fields = {"Location": place, "Cache-Control": "no-store", "Vary": "Accept, Cookie"}
+    return Response("", 303, fields)
+
+
+def _told_in_json(error: E, ctx: RequestContext) -> E:
+    """The exception, with problem details where a plain view's caller asks for JSON."""
+    is_typed = ctx.route is not None and ctx.route.problem is not None
+    if error.response is None and not is_typed and wants_json(ctx.request):
+        members = {"type": "about:blank", "title": error.name, "status": error.code}
+        fields = [("WWW-Authenticate", text) for text in error.challenges]
+        error.response = Response(
+            msgspec.json.encode({**members, "detail": error.description}),
+            error.code,
+            fields,
+            content_type="application/problem+json",
+        )
+    return error
+
+
 def _context() -> RequestContext:
     ctx: RequestContext | None = _cv_request.get(None)
     if ctx is None:
@@ -256,10 +316,11 @@ def _is_on_a_loop() -> bool:
     return asyncio is not None and asyncio._get_running_loop() is not None
 
 
-def _keep(ctx: RequestContext, found: Identity | None, refusals: dict[str, str]) -> Identity | None:
-    ctx.__dict__["_identity"] = found
+def _keep(ctx: Any, found: Identity | None, refusals: dict[str, str]) -> Identity | None:
+    # Attributes, as a context that is asked for its `__dict__` is slower from then on (`parts`).
+    ctx._identity = found
     if refusals and found is None:
-        ctx.__dict__["_refusals"] = refusals
+        ctx._refusals = refusals
     return found
 
 

@@ -105,7 +105,11 @@ def serve(
     max_lifetime_s: float = 0.0,
     livez: str = "/livez",
     readyz: str = "/readyz",
-    access_log: bool = False,
+    access_log: bool = True,
+    metrics: str = "",
+    metrics_token: str = "",
+    ops_bind: str | None = None,
+    run_dir: str | None = None,
     interface: str = "rsgi",
     check: bool = False,
 ) -> None:
@@ -121,7 +125,12 @@ def serve(
     and this returns. A worker that dies is replaced, however often; after SIGHUP, `max_requests`
     requests or `max_lifetime_s` seconds (0 for never) it is replaced without losing one.
     `livez` and `readyz` are the paths of the probes, "" for none. `access_log` writes a line a
-    request to standard output. With `check`, prints what would run and returns.
+    request to standard output.
+
+    `metrics` is the path of the service's figures, "" for none: for whoever sends the token
+    `metrics_token`, without one for this machine alone. `ops_bind`, an address like those of
+    `bind`, has figures and probes on a port of their own. Either makes the workers count;
+    `run_dir` is where, see rundir.py. With `check`, prints what would run and returns.
 
     Ends the process with one line and exit code 2 if a setting cannot work or the app cannot
     be imported, 78 if the app is in debug mode.
@@ -140,9 +149,11 @@ def serve(
     for name, time_s in seconds.items():
         if not 0 <= time_s < float("inf"):
             refuse(f"the {name} must be 0 seconds or more, not {time_s}")
-    for path in (livez, readyz):
+    for path in (livez, readyz, metrics):
         if path and not path.startswith("/"):
-            refuse(f"the path of a probe begins with a slash, and {path!r} does not")
+            refuse(
+                f"the path of a probe or of the figures begins with a slash, and {path!r} does not"
+            )
     _check_interface(interface)
     if interface == "wsgi" and request_timeout_s:
         refuse("a request timeout needs the interface rsgi or asgi: a thread cannot be cancelled")
@@ -162,6 +173,7 @@ def serve(
         http=http,
         tls=listen.check_tls(certfile, keyfile),
         access_log=access_log,
+        logs=True,
         drain_s=drain_wait_s,
         grace_s=graceful_timeout_s,
         lingers=True,
@@ -170,15 +182,26 @@ def serve(
         many=workers > 1,
         livez=livez,
         readyz=readyz,
+        counts=bool(metrics or ops_bind),
+        metrics=metrics,
+        metrics_token=metrics_token,
+        ops_bind=ops_bind or "",
     )
     target = Target.of(script_info)
+    if metrics and sys.platform == "win32":
+        refuse("figures on the port of the app need unix sockets: use --ops-bind here")
     if check:
         from .check import print_check  # not for serving
 
         print_check(target, bind, workers, settings)
         return
     places = list(zip(*(listen.open_for_workers(one, workers) for one in bind), strict=True))
-    Supervisor(target, places, settings).run()
+    if metrics or ops_bind:
+        from .oversee import run_overseen  # for those who want figures
+
+        run_overseen(target, places, settings, run_dir)
+    else:
+        Supervisor(target, places, settings).run()
 
 
 # app.run()

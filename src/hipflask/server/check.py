@@ -10,8 +10,8 @@ from ..bridge import is_async
 from .gate import taken_paths
 from .listen import split_bind
 from .settings import Settings
-from .supervise import Target, describe
-from .terminal import REFUSED, USAGE, refuse
+from .supervise import Target, describe, refusals_of
+from .terminal import REFUSED, USAGE, code_of, refuse
 
 
 def print_check(target: Target, bind: Sequence[str], workers: int, settings: Settings) -> None:
@@ -22,13 +22,15 @@ def print_check(target: Target, bind: Sequence[str], workers: int, settings: Set
     try:
         app = target.load()
     except BaseException as error:
-        refuse(f"cannot load the app {target.name}: {describe(error)}", USAGE)
+        refuse(f"cannot load the app {target.name}: {describe(error)}", code_of(error))
     try:
         getattr(app, "sealed", None)
     except Exception as error:
         refuse(f"the app {target.name} cannot be served: {describe(error)}", USAGE)
     if getattr(app, "debug", False):
         refuse(f"the app {target.name} is in debug mode: unset FLASK_DEBUG", REFUSED)
+    if found := refusals_of(app):
+        refuse(f"the app {target.name} is not safe to serve: {found}", REFUSED)
     for name, text in _lines(app, target, bind, workers, settings):
         print(f"{name:<11} {text}")
 
@@ -72,6 +74,17 @@ def _lines(
     for path in (settings.livez, settings.readyz):
         if path:
             yield "probe", f"{path}" + (" (the app's own route)" if path in taken else "")
+    if settings.metrics:
+        path = settings.metrics
+        whose = "who has the token" if settings.metrics_token else "this machine"
+        own = path in taken
+        yield "figures", f"{path} " + ("(the app's own route)" if own else f"for {whose}")
+    if settings.ops_bind:
+        yield "figures", f"and probes on {settings.ops_bind}"
+    from ..guards.production import advice  # for this command only
+
+    for text in advice(app):
+        yield "advice", text
 
 
 def _interface(app: Any, settings: Settings) -> str:

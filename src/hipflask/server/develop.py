@@ -9,6 +9,7 @@ from typing import Any
 
 from ..lifespan import StartupError
 from . import listen, reload
+from .loading import load_ready
 from .settings import Settings
 from .terminal import USAGE, refuse, say
 from .worker import work
@@ -45,7 +46,7 @@ def develop(
     if reloads and not child:
         watched = reload.Watched(reload.code_roots(path), extra_files or (), exclude_patterns or ())
         raise SystemExit(reload.watch_and_restart(listener, watched, _dotenv_values()))
-    inner = _load_or_explain(load, debugger) if child else load()
+    inner = _load_or_explain(load, debugger) if child else load_ready(load)
     app = inner
     if debugger:
         # WSGI middleware: on the other interfaces everything but WebSockets runs through it.
@@ -56,6 +57,7 @@ def develop(
         backpressure=listen.connection_limit(),
         tls=tls,
         access_log=True,
+        log_text=True,
         log_to="stderr",
         log_query=True,
         grace_s=reload.PATIENCE_S - 1,
@@ -110,7 +112,7 @@ def _debugged(app: Any, host: str) -> Any:
 def _load_or_explain(load: Callable[[], Any], debugger: bool) -> Any:
     """Return the app, or if it cannot be imported one that answers with the reason."""
     try:
-        return load()
+        return load_ready(load)
     except (Exception, SystemExit) as error:
         failure = error
     from ..cli.discovery import explain_failure  # brings click, and only when something failed

@@ -94,7 +94,7 @@ def _caller(gate: Gate, settings: Settings) -> Callable[..., Any]:
         return rsgi_caller(gate)
     if settings.interface == "asgi":
         return asgi_caller(gate)
-    return gated(gate, wsgi_caller(gate.app, settings))
+    return gated(gate, wsgi_caller(gate.app, settings, gate.observing))
 
 
 def _granian(module: str) -> Any:

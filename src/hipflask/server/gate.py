@@ -9,13 +9,15 @@ from __future__ import annotations
 import asyncio
 import random
 import time
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from functools import partial
 from typing import Any
 
+from ..front.asgi import asgi_exchange
+from ..front.rsgi import Noted, http_answerer, rsgi_exchange
 from ..ops import probes
-from . import access
+from . import access, relay
 from .settings import Settings
 
 _PLAIN = [("content-type", "text/plain; charset=utf-8"), ("cache-control", "no-store")]
@@ -24,7 +26,7 @@ _CLOSE = ("connection", "close")
 _BUSY = b"The server is busy.\n"
 _LATE = b"The request took too long.\n"
 _ENDED = b"The server stopped.\n"
-Fields = list[tuple[str, str]]
+Fields = relay.Fields
 
 
 class Gate:
@@ -34,34 +36,42 @@ class Gate:
         self.app = app
         self.loop = asyncio.get_running_loop()
         self.settings = settings
-        #: HTTP requests in work, refused, and answered; probes are not counted.
-        self.in_work = self.shed = self.answered = 0
+        #: HTTP requests in work, refused, answered, and given up; probes are not counted.
+        self.in_work = self.shed = self.answered = self.given_up = 0
         self.draining = False
         #: Whether the grace time is over and what is in work is being cancelled.
         self.ended = False
         self.limit = settings.max_in_work
-        self.log = settings.access_log
+        #: Who is told of the requests that are answered here instead of by the app.
+        self.observing = access.observe(app, inner, settings)
+        #: Whether the app's requests are observed from here: it is not one of ours.
+        self.is_outside = self.observing is not None and not hasattr(app, "_observing")
         self.timeout_s = settings.request_timeout_s
         #: Requests with a time limit, the oldest first, and when each ends.
         self.deadlines: dict[asyncio.Task[Any], float] = {}
         self.late: set[asyncio.Task[Any]] = set()
         self.sockets: set[asyncio.Task[Any]] = set()
         self.readiness = probes.Readiness(inner)
-        self.probes: dict[str, Callable[[], Any]] = {}
+        self.probes: dict[str, relay.Page] = {}
         taken = taken_paths(inner)
-        for path, probe in ((settings.livez, self._alive), (settings.readyz, self._ready)):
+        pages = {settings.livez: _probe(self.alive), settings.readyz: _probe(self.ready)}
+        if settings.metrics:
+            pages[settings.metrics] = relay.page(settings)
+        for path, page in pages.items():
             if path and path not in taken:
-                self.probes[path] = probe
+                self.probes[path] = page
         self.on_retire: Callable[[], None] = _nothing
         # Workers that start together must not all be replaced together.
         spread = random.uniform(1.0, 1.1)
         self._every = int(settings.max_requests * spread)
         self._retires_at = self._every or -1
 
-    async def _alive(self) -> probes.Answer:
+    async def alive(self) -> probes.Answer:
+        """Say so: who can answer lives."""
         return probes.alive()
 
-    async def _ready(self) -> probes.Answer:
+    async def ready(self) -> probes.Answer:
+        """Whether requests may be sent here."""
         return await probes.ready(self.readiness, draining=self.draining)
 
     def count(self) -> None:
@@ -82,6 +92,7 @@ class Gate:
                     break
                 del self.deadlines[task]
                 self.late.add(task)
+                self.given_up += 1
                 task.cancel()
 
     def begin_deadline(self) -> asyncio.Task[Any]:
@@ -102,9 +113,33 @@ class Gate:
         task.uncancel()
         return True
 
+    def refuse(self, head: Any, status: int, body: bytes, reason: str) -> None:
+        """Tell of a request that was answered here."""
+        if self.observing is not None:
+            self.observing.refuse(head, status, len(body), reason)
+
+    def end_held(self, task: Any, status: int, reason: str | None) -> None:
+        """Tell of the end of a request whose task was cancelled, if it was observed."""
+        if self.observing is None or not self.observing.held:
+            return
+        seen = self.observing.held.pop(task, None)
+        if seen is not None:
+            if reason is not None:
+                seen.refusal, seen.error = reason, None  # the cancelling was our doing
+            seen.status = seen.status or status
+            seen.end()
+
     def has_cut(self, error: BaseException) -> bool:
         """Whether the worker's end stopped a request: a worker that ends cancels what is left."""
         return self.ended or isinstance(error, asyncio.CancelledError)
+
+
+def _probe(probe: Callable[[], Awaitable[probes.Answer]]) -> relay.Page:
+    async def page(asker: relay.Asker) -> relay.Answer:
+        status, body = await probe()
+        return status, _JSON, body
+
+    return page
 
 
 def _nothing() -> None:
@@ -120,101 +155,77 @@ def taken_paths(app: Any) -> set[str]:
 # RSGI
 
 
-class _Noted:
+class _Noted(Noted):
     """Granian's protocol object, with the status noted and the connection closed if need be."""
 
-    __slots__ = ("_closing", "_on_answer", "_protocol", "client_disconnect", "status")
+    __slots__ = ("_closing", "_on_answer", "status")
 
     def __init__(self, protocol: Any, closing: bool, on_answer: Callable[[], Any]) -> None:
-        self._protocol = protocol
+        super().__init__(protocol)
         self._closing = closing
         self._on_answer = on_answer
-        self.client_disconnect = protocol.client_disconnect
         self.status = 0
 
-    def __call__(self) -> Any:
-        return self._protocol()
-
-    def __aiter__(self) -> Any:
-        return self._protocol.__aiter__()
-
-    def _note(self, status: int, fields: Fields) -> Fields:
+    def noted(self, status: int, fields: Fields, size: int) -> Fields:
         self.status = status
         self._on_answer()
         return [*fields, _CLOSE] if self._closing else fields
-
-    def response_empty(self, status: int, fields: Fields) -> Any:
-        return self._protocol.response_empty(status, self._note(status, fields))
-
-    def response_str(self, status: int, fields: Fields, body: str) -> Any:
-        return self._protocol.response_str(status, self._note(status, fields), body)
-
-    def response_bytes(self, status: int, fields: Fields, body: bytes) -> Any:
-        return self._protocol.response_bytes(status, self._note(status, fields), body)
-
-    def response_file(self, status: int, fields: Fields, file: str) -> Any:
-        return self._protocol.response_file(status, self._note(status, fields), file)
-
-    def response_file_range(
-        self, status: int, fields: Fields, file: str, start: int, end: int
-    ) -> Any:
-        fields = self._note(status, fields)
-        return self._protocol.response_file_range(status, fields, file, start, end)
-
-    def response_stream(self, status: int, fields: Fields) -> Any:
-        return self._protocol.response_stream(status, self._note(status, fields))
 
 
 def rsgi_caller(gate: Gate) -> Callable[[Any], Any]:
     """Return what Granian's RSGI worker runs, as a task, for each connection."""
     handle = gate.app.__rsgi__
+    answer = http_answerer(gate.app)
     probes_of = gate.probes.get
-    notes = gate.log or gate.timeout_s > 0
+    notes = gate.timeout_s > 0
 
     async def serve(watcher: Any) -> None:
         scope, protocol = watcher.scope, watcher.proto
         task = failure = None
-        began = 0.0
         try:
             if scope.proto != "http":
                 await _socket(gate, handle(scope, protocol))
                 return
             probe = probes_of(scope.path)
             if probe is not None and scope.method in ("GET", "HEAD"):
-                status, body = await probe()
-                protocol.response_bytes(status, _fields(gate, scope, _JSON), body)
+                asker = relay.asker_of_rsgi(scope)
+                status, fields, body = await probe(asker)
+                protocol.response_bytes(status, _fields(gate, scope, fields), body)
                 return
             if gate.in_work >= gate.limit:
                 gate.shed += 1
                 fields = [*_PLAIN, ("retry-after", "1")]
                 protocol.response_bytes(503, _fields(gate, scope, fields), _BUSY)
+                gate.refuse(rsgi_exchange(scope, protocol), 503, _BUSY, "busy")
                 return
             gate.in_work += 1
             try:
                 if notes or gate.draining:
-                    began = time.perf_counter()
                     if gate.timeout_s:
                         task = gate.begin_deadline()
                     closing = gate.draining and scope.http_version != "2"
                     protocol = _Noted(protocol, closing, partial(gate.deadlines.pop, task, None))
-                await handle(scope, protocol)
+                await answer(scope, protocol)
             finally:
                 gate.in_work -= 1
                 gate.count()
         except BaseException as error:
+            reason, status = None, 500
             if gate.is_late(task):
+                reason, status = "late", 504
                 if not protocol.status:
                     protocol.response_bytes(504, _PLAIN, _LATE)
             elif not gate.has_cut(error):
                 failure = error
-            elif not getattr(protocol, "status", 0):
-                # Had its answer begun, this would be for nobody.
-                with suppress(Exception):
-                    protocol.response_bytes(503, _PLAIN, _ENDED)
+            else:
+                reason, status = "stopped", 503
+                if not getattr(protocol, "status", 0):
+                    # Had its answer begun, this would be for nobody.
+                    with suppress(Exception):
+                        protocol.response_bytes(503, _PLAIN, _ENDED)
+            gate.end_held(asyncio.current_task(), status, reason)
         finally:
             gate.is_late(task)
-            if gate.log and began:
-                _log_rsgi(gate, scope, protocol.status or 500, began)
             if failure is None:
                 watcher.done()
             else:
@@ -242,15 +253,6 @@ async def _socket(gate: Gate, handling: Any) -> None:
         gate.sockets.discard(task)
 
 
-def _log_rsgi(gate: Gate, scope: Any, status: int, began: float) -> None:
-    query = scope.query_string if gate.settings.log_query else ""
-    client = scope.client.rpartition(":")[0].strip("[]")
-    protocol = f"HTTP/{scope.http_version}"
-    took_ms = (time.perf_counter() - began) * 1000
-    line = access.access_line(client, scope.method, scope.path, query, protocol, status, took_ms)
-    access.log.info(line)
-
-
 # ASGI
 
 
@@ -266,30 +268,39 @@ def asgi_caller(gate: Gate) -> Callable[[Any], Any]:
             if scope["type"] != "http":
                 await _socket(gate, handle(scope, receive, send))
                 return
-            exchange = _ASGIExchange(gate, scope, send)
+            exchange = _ASGIExchange(gate, scope, receive, send)
             if await exchange.is_settled():
                 return
             gate.in_work += 1
             try:
                 if gate.timeout_s:
                     task = exchange.task = gate.begin_deadline()
+                if gate.is_outside:
+                    exchange.observe()
                 await handle(scope, receive, exchange.send)
             finally:
                 gate.in_work -= 1
                 gate.count()
         except BaseException as error:
+            reason, status = None, 500
             if exchange is not None and gate.is_late(task):
+                reason, status = "late", 504
                 if not exchange.status:
                     await exchange.answer(504, _PLAIN, _LATE)
             elif exchange is None or not gate.has_cut(error):
                 failure = error
-            elif not exchange.status:
-                with suppress(Exception):
-                    await exchange.answer(503, _PLAIN, _ENDED)
+            else:
+                reason, status = "stopped", 503
+                if not exchange.status:
+                    with suppress(Exception):
+                        await exchange.answer(503, _PLAIN, _ENDED)
+            gate.end_held(asyncio.current_task(), status, reason)
+            if exchange is not None and exchange.seen is not None:
+                exchange.seen.refusal = reason
         finally:
             gate.is_late(task)
-            if gate.log and exchange is not None and not exchange.is_probe:
-                exchange.log()
+            if exchange is not None and exchange.seen is not None:
+                exchange.end(failure)
             if failure is None:
                 watcher.done()
             else:
@@ -302,29 +313,42 @@ def asgi_caller(gate: Gate) -> Callable[[Any], Any]:
 class _ASGIExchange:
     """One HTTP exchange as the gate sees it."""
 
-    __slots__ = ("_began", "_gate", "_scope", "_send", "is_probe", "status", "task")
+    __slots__ = ("_gate", "_receive", "_scope", "_send", "seen", "status", "task")
 
-    def __init__(self, gate: Gate, scope: Any, send: Any) -> None:
+    def __init__(self, gate: Gate, scope: Any, receive: Any, send: Any) -> None:
         self._gate = gate
         self._scope = scope
+        self._receive = receive
         self._send = send
-        self._began = time.perf_counter()
         self.status = 0
-        self.is_probe = False
         self.task: Any = None
+        self.seen: Any = None
+
+    def _head(self) -> Any:
+        return asgi_exchange(self._scope, self._receive, self._send)
+
+    def observe(self) -> None:
+        """Have those who observe requests see one that is no application's of ours."""
+        assert self._gate.observing is not None
+        self.seen = self._gate.observing.start(self._head())
+
+    def end(self, error: BaseException | None) -> None:
+        """Tell them of its end."""
+        self.seen.error = error
+        self.seen.sent(self.status, 0)
+        self.seen.end()
 
     async def is_settled(self) -> bool:
         """Answer a probe, or refuse the request; tells whether that was done."""
         gate, scope = self._gate, self._scope
         probe = gate.probes.get(scope["path"])
         if probe is not None and scope["method"] in ("GET", "HEAD"):
-            self.is_probe = True
-            status, body = await probe()
-            await self.answer(status, _JSON, body)
+            await self.answer(*await probe(relay.asker_of(scope)))
             return True
         if gate.in_work >= gate.limit:
             gate.shed += 1
             await self.answer(503, [*_PLAIN, ("retry-after", "1")], _BUSY)
+            gate.refuse(self._head(), 503, _BUSY, "busy")
             return True
         return False
 
@@ -342,16 +366,3 @@ class _ASGIExchange:
         headers = [(name.encode(), value.encode()) for name, value in fields]
         await self.send({"type": "http.response.start", "status": status, "headers": headers})
         await self._send({"type": "http.response.body", "body": body})
-
-    def log(self) -> None:
-        scope = self._scope
-        query = scope["query_string"].decode("latin-1") if self._gate.settings.log_query else ""
-        client = scope["client"][0] if scope.get("client") else None
-        protocol = f"HTTP/{scope['http_version']}"
-        took_ms = (time.perf_counter() - self._began) * 1000
-        status = self.status or 500
-        access.log.info(
-            access.access_line(
-                client, scope["method"], scope["path"], query, protocol, status, took_ms
-            )
-        )

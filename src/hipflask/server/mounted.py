@@ -18,6 +18,9 @@ from ..front.rsgi import rsgi_exchange
 class Mounted:
     """Answers HTTP with the WSGI callable `call`; WebSockets go to `inner`, if there is one."""
 
+    #: Who observes the requests, if anybody does.
+    _observing: Any = None
+
     def __init__(self, call: Callable[..., Any], inner: Any = None) -> None:
         self._call = call
         self._inner = inner if hasattr(inner, "__rsgi__") else None
@@ -36,9 +39,7 @@ class Mounted:
 
     async def __rsgi__(self, scope: Any, protocol: Any) -> None:
         if scope.proto == "http":
-            app: Any = self
-            exchange = rsgi_exchange(scope, protocol)
-            await exchange.send(app, await answer_through_chain(app, exchange))
+            await _answer(self, rsgi_exchange(scope, protocol))
         elif self._inner is not None:
             await self._inner.__rsgi__(scope, protocol)
         else:
@@ -46,10 +47,18 @@ class Mounted:
 
     async def asgi(self, scope: Any, receive: Any, send: Any) -> None:
         if scope["type"] == "http":
-            app: Any = self
-            exchange = asgi_exchange(scope, receive, send)
-            await exchange.send(app, await answer_through_chain(app, exchange))
+            await _answer(self, asgi_exchange(scope, receive, send))
         elif self._inner is not None:
             await self._inner.asgi(scope, receive, send)
         else:
             await send({"type": "websocket.close", "code": 1000})
+
+
+async def _answer(app: Any, exchange: Any) -> None:
+    try:
+        await exchange.send(app, await answer_through_chain(app, exchange))
+    except BaseException as error:
+        if not exchange.is_end(error):
+            raise
+    finally:
+        exchange.close(app)

@@ -19,9 +19,13 @@ class Settings:
     backpressure: int = 1024
     http: str = "auto"
     tls: tuple[str, str] | None = None
+    #: A line a request, in the form that the app's `LOGS` says unless it is to be text.
     access_log: bool = False
+    log_text: bool = False
     log_to: str = "stdout"
     log_query: bool = False
+    #: Whether what is logged otherwise is written in the same form.
+    logs: bool = False
     #: After SIGTERM newcomers are served for `drain_s`, then what is in work has `grace_s`.
     drain_s: float = 0.0
     grace_s: float = 10.0
@@ -34,4 +38,11 @@ class Settings:
     #: Paths of the probes; "" for none.
     livez: str = ""
     readyz: str = ""
+    #: Whether requests are counted by route.
+    counts: bool = False
+    #: Path of the figures, "" for none; whose token opens it, and the supervisor's socket.
+    metrics: str = ""
+    metrics_token: str = ""
+    ops_bind: str = ""
+    ops_socket: str = ""
     watches_loop: bool = False

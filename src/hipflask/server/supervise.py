@@ -23,10 +23,12 @@ from multiprocessing.process import BaseProcess
 from typing import Any
 
 from ..lifespan import StartupError
-from . import interrupts
+from . import figures, interrupts
 from .listen import Listener
+from .loading import load_ready
+from .overview import Overview, Watched
 from .settings import Settings
-from .terminal import REFUSED, USAGE, one_line, refuse, say
+from .terminal import REFUSED, USAGE, code_of, one_line, refuse, say
 from .worker import Worker, leave
 
 # A worker that dies is replaced at once, then after 0.1 s, 0.2 s, 0.4 s, up to this.
@@ -69,8 +71,8 @@ class Target:
         return str(path or (create_app and create_app.__qualname__) or "wsgi.py or app.py")
 
     def load(self) -> Any:
-        """Import and return the app; whatever that raises is passed on."""
-        return self.factory(**self.arguments).load_app()
+        """Import and return the app, made ready; whatever that raises is passed on."""
+        return load_ready(self.factory(**self.arguments).load_app)
 
 
 @dataclass
@@ -82,6 +84,12 @@ class _Process:
     #: When it is replaced for its age, and when it is killed if it has not left.
     expires: float | None = None
     deadline: float = 0.0
+    #: What the overview of the service, if there is one, knows of it.
+    watched: Watched | None = None
+
+    def note(self, state: str) -> None:
+        if self.watched is not None:
+            self.watched.state = state
 
     def leave(self) -> None:
         with suppress(OSError):
@@ -118,12 +126,17 @@ class _Slot:
 class Supervisor:
     """Keeps a worker process serving `target` at each of `places`; `run` returns after a stop.
 
-    A place is a tuple of listeners, one for each address.
+    A place is a tuple of listeners, one for each address. `overview` is told of each worker.
     """
 
     def __init__(
-        self, target: Target, places: Sequence[tuple[Listener, ...]], settings: Settings
+        self,
+        target: Target,
+        places: Sequence[tuple[Listener, ...]],
+        settings: Settings,
+        overview: Overview | None = None,
     ) -> None:
+        self._overview = overview
         self._target = target
         self._settings = settings
         self._context = get_context("spawn")
@@ -170,10 +183,11 @@ class Supervisor:
     def _start(self, slot: _Slot) -> _Process:
         slot.listeners = tuple(_opened(listener) for listener in slot.listeners)
         orders, to_worker = self._context.Pipe(duplex=False)
+        watched, post = self._overview.post(slot.number) if self._overview else (None, None)
         process = self._context.Process(
             target=worker_main,
             name=f"hipflask-worker-{slot.number}",
-            args=(self._target, slot.listeners, self._settings, self._report_to, orders),
+            args=(self._target, slot.listeners, self._settings, self._report_to, orders, post),
         )
         if sys.platform != "win32":
             # A process of Python's own, whose start would let the signals through again.
@@ -181,9 +195,12 @@ class Supervisor:
         with interrupts.held_back("SIGINT", "SIGHUP"):
             process.start()
         orders.close()
+        if watched is not None and post is not None:
+            post.ears.close()
+            watched.pid = process.pid or 0
         lifetime_s = self._settings.max_lifetime_s * random.uniform(1.0, 1.1)
         expires = time.monotonic() + lifetime_s if lifetime_s else None
-        return _Process(process, to_worker, expires)
+        return _Process(process, to_worker, expires, watched=watched)
 
     def _start_due(self) -> None:
         now = time.monotonic()
@@ -248,12 +265,18 @@ class Supervisor:
             self._renew_soon(slot)
         else:
             slot.ready = True
+            if slot.process is not None:
+                slot.process.note("serving")
 
     def _hand_over(self, slot: _Slot) -> None:
         """The heir serves: let the one before it finish and leave."""
         before, slot.process, slot.heir = slot.process, slot.heir, None
         slot.ready, slot.due, slot.started = True, None, time.monotonic()
+        if slot.process is not None:
+            slot.process.note("serving")
         if before is not None:
+            before.note("leaving")
+            self._count_replaced("renewed")
             before.deadline = slot.started + self._settings.grace_s + 1.0
             before.leave()
             slot.leaving.append(before)
@@ -278,15 +301,24 @@ class Supervisor:
                 if one.deadline <= now:
                     one.inner.kill()
             for one in [one for one in slot.leaving if not one.inner.is_alive()]:
-                one.bury()
+                self._bury_one(one)
                 slot.leaving.remove(one)
             if slot.heir is not None and not slot.heir.inner.is_alive():
                 self._disinherit(slot, slot.heir)
             if slot.process is not None and not slot.process.inner.is_alive():
                 self._replace_dead(slot, slot.process.inner, now)
 
+    def _bury_one(self, process: _Process) -> None:
+        process.bury()
+        if self._overview is not None and process.watched is not None:
+            self._overview.ended(process.watched)
+
+    def _count_replaced(self, reason: str) -> None:
+        if self._overview is not None:
+            self._overview.replaced(reason)
+
     def _disinherit(self, slot: _Slot, heir: _Process) -> None:
-        heir.bury()
+        self._bury_one(heir)
         slot.heir = None
         self._to_renew.clear()
         if slot.process is not None:
@@ -297,7 +329,8 @@ class Supervisor:
 
     def _replace_dead(self, slot: _Slot, process: BaseProcess, now: float) -> None:
         if slot.process is not None:
-            slot.process.bury()
+            self._bury_one(slot.process)
+        self._count_replaced("died")
         slot.deaths = 0 if now - slot.started > SETTLED_S else slot.deaths + 1
         # Who could start or was killed is missed; who cannot start would fail again.
         missed = slot.ready or (process.exitcode or 0) < 0
@@ -318,6 +351,8 @@ class Supervisor:
         )
 
     def _stop_all(self) -> None:
+        if self._overview is not None:
+            self._overview.draining = True
         alive = [one for slot in self._slots for one in slot.processes]
         begun = [slot.process for slot in self._slots if slot.ready]
         begun += [one for slot in self._slots for one in slot.leaving]
@@ -371,21 +406,28 @@ def worker_main(
     settings: Settings,
     reports: Connection,
     orders: Connection,
+    post: figures.Post | None = None,
 ) -> None:
     """Load the app, say so or why not, and serve it until told to stop or the supervisor's end."""
     # Ctrl-C and a closed terminal reach every process; the supervisor decides what they mean.
     interrupts.take(signal.SIG_IGN, "SIGINT", "SIGHUP")
+    if post is not None:
+        figures.publish(post)
     worker = Worker(
         _load(target, reports),
         listeners,
         settings,
         on_retire=lambda: reports.send((os.getpid(), 0, RETIRE)),
     )
+    if post is not None:
+        figures.listen(post, worker)
     stops: dict[int, bool] = {signal.SIGTERM: settings.drain_s > 0}
     try:
         worker.run(lambda: _get_going(worker, reports, orders), stops)
     except StartupError as error:
         _fail(reports, USAGE, f"cannot start the app {target.name}: {error}")
+    if post is not None:
+        figures.settle()
     leave()
 
 
@@ -408,7 +450,7 @@ def _load(target: Target, reports: Connection) -> Any:
     try:
         app = target.load()
     except BaseException as error:
-        _fail(reports, USAGE, f"cannot load the app {target.name}: {describe(error)}")
+        _fail(reports, code_of(error), f"cannot load the app {target.name}: {describe(error)}")
     if getattr(app, "debug", False):
         _fail(
             reports,
@@ -416,7 +458,24 @@ def _load(target: Target, reports: Connection) -> Any:
             f"the app {target.name} is in debug mode, which shows its code to visitors: "
             "unset FLASK_DEBUG, or use `hipflask run` to develop",
         )
+    found = refusals_of(app)
+    if found:
+        _fail(reports, REFUSED, f"the app {target.name} is not safe to serve: {found}")
     return app
+
+
+def refusals_of(app: Any) -> str:
+    """Why the app must not be served, "" where it may.
+
+    With Flask's defaults (HIPFLASK_DEFAULTS=flask) that is said, and it is served all the same.
+    """
+    from ..guards.production import refusals  # asked once, by who starts
+
+    found = "; ".join(refusals(app))
+    if found and os.environ.get("HIPFLASK_DEFAULTS") == "flask":
+        say(f"hipflask: warning: {one_line(found)}")
+        return ""
+    return found
 
 
 def _fail(reports: Connection, code: int, text: str) -> None:

@@ -5,11 +5,20 @@ from __future__ import annotations
 import sys
 from typing import NoReturn
 
+from ..ops.printing import printable as printable
+
 USAGE = 2
 """Exit code for a setting that cannot work: a port in use, a file that is missing."""
 
 REFUSED = 78
 """Exit code for a setting that would work and must not (sysexits' EX_CONFIG)."""
+
+
+def code_of(error: BaseException) -> int:
+    """The exit code for an app that failed to load: what the error asks for, else `USAGE`."""
+    from ..scaffold import SetupError  # only when something failed
+
+    return getattr(error, "exit_code", USAGE) if isinstance(error, SetupError) else USAGE
 
 
 def say(line: str) -> None:
@@ -26,10 +35,3 @@ def refuse(reason: str, code: int = USAGE) -> NoReturn:
 def one_line(text: str) -> str:
     """Return `text` with line breaks as spaces and control characters shown as escapes."""
     return printable(" ".join(text.split()))
-
-
-def printable(text: str) -> str:
-    """Return `text` with what a terminal or log reader could take for more than text escaped."""
-    if text.isprintable():
-        return text
-    return "".join(char if char.isprintable() else ascii(char)[1:-1] for char in text)

@@ -19,14 +19,16 @@ from contextlib import contextmanager, suppress
 from typing import Any, NoReturn
 
 from .. import background, bridge
-from ..lifespan import Life
+from ..config import DEFAULTS
+from ..lifespan import Life, StartupError
 from ..ops import metrics
-from . import access
+from ..scaffold import SetupError
 from .engine import Engine
 from .gate import Gate
 from .listen import Listener
 from .mounted import Mounted
 from .settings import Settings
+from .watchdog import DEVELOPMENT_S, tell_developer, tell_operator, watch_loop
 
 # How often the loop is asked whether it is late, for the metrics.
 _BEAT_S = 1.0
@@ -59,6 +61,8 @@ class Worker:
         self._loop: Any = None
         self._stopping: Any = None
         self._leaving: Any = None
+        #: What stands in front of the app, once it serves.
+        self.gate: Gate | None = None
 
     def run(self, on_ready: Callable[[], None], signals: Mapping[int, bool]) -> bool:
         """Serve until stopped; returns whether all requests finished in the grace time.
@@ -90,28 +94,28 @@ class Worker:
 
     async def _live(self, on_ready: Callable[[], None]) -> bool:
         settings = self._settings
+        try:
+            # First, so that what starts is logged in the right form.
+            gate = Gate(self._target, self._app, settings)
+        except SetupError as error:
+            raise StartupError(str(error)) from error
         life = Life(self._app)
         await life.begin()
-        gate = Gate(self._target, self._app, settings)
         gate.on_retire = self._on_retire
+        self.gate = gate
         pool = None
         if settings.interface != "wsgi":
             pool = bridge.start_pool(settings.threads, settings.queue)
         own = [asyncio.create_task(_beat(gate, pool))]
         if gate.timeout_s:
             own.append(asyncio.create_task(gate.watch_deadlines()))
-        if settings.access_log:
-            access.open_log(settings.log_to)
-        if settings.watches_loop:
-            from .watchdog import watch_loop  # development only
-
-            watch_loop(self._loop, self._app)
         ours = asyncio.all_tasks()
         drained = [asyncio.Event() for _ in self._listeners]
         engines = [
             Engine(gate, listener, settings, self._loop, _setter(self._loop, event))
             for listener, event in zip(self._listeners, drained, strict=True)
         ]
+        self._watch_loop()
         on_ready()
         await self._until_leaving(gate)
         if settings.lingers:
@@ -130,6 +134,17 @@ class Worker:
         for task in own:
             task.cancel()
         return clean
+
+    def _watch_loop(self) -> None:
+        """Look after the loop from now on: while the server was loaded nobody waited for it."""
+        settings = self._settings
+        if settings.watches_loop:
+            watch_loop(self._loop, DEVELOPMENT_S, tell_developer(self._app))
+        elif settings.logs and settings.interface != "wsgi":
+            config = self._app.config if hasattr(self._app, "_observing") else DEFAULTS
+            limit_s = config.get("LOOP_BLOCKED_S")
+            if limit_s:
+                watch_loop(self._loop, limit_s, tell_operator(self._app, limit_s))
 
     async def _until_leaving(self, gate: Gate) -> None:
         await self._stopping.wait()
@@ -233,15 +248,23 @@ async def _cancel(tasks: set[asyncio.Task[Any]]) -> None:
 
 async def _beat(gate: Gate, pool: Any) -> None:
     """Keep the figures of this worker for whoever collects them."""
-    in_work = metrics.gauge("hipflask_requests_in_work", "Requests being answered.")
+    in_work = metrics.gauge("hipflask_requests_in_work", "Requests being answered.", across="sum")
     in_work.ask(lambda: gate.in_work)
+    sockets = metrics.gauge("hipflask_websockets_open", "Open WebSockets.", across="sum")
+    sockets.ask(lambda: len(gate.sockets))
     answered = metrics.counter("hipflask_requests_total", "Requests answered.")
     answered.ask(lambda: gate.answered)
     shed = metrics.counter("hipflask_requests_shed_total", "Requests refused.", ["reason"])
     shed.ask(lambda: gate.shed, "limit")
+    late = metrics.counter("hipflask_requests_late_total", "Requests given up with 504.")
+    late.ask(lambda: gate.given_up)
     if pool is not None:
         shed.ask(lambda: pool.shed, "pool")
         metrics.gauge("hipflask_pool_size", "Threads for plain functions.").set(pool.size)
+        busy = metrics.gauge("hipflask_pool_busy", "Threads that run a plain function.")
+        busy.ask(lambda: pool.busy)
+        waiting = metrics.gauge("hipflask_pool_waiting", "Calls that wait for a thread.")
+        waiting.ask(lambda: pool.waiting)
         pending = metrics.gauge("hipflask_pool_pending", "Calls that run or wait for a thread.")
         pending.ask(lambda: pool.pending)
     lag = metrics.gauge("hipflask_loop_lag_seconds", "How late the event loop came last time.")

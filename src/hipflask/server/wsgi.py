@@ -5,14 +5,13 @@ from __future__ import annotations
 import asyncio
 import logging
 import sys
-import time
 from collections.abc import Callable, Iterable, Iterator
+from functools import partial
 from typing import Any
 
 from ..front.sending import SORRY
-from ..ops.probes import Answer
 from ..responses import Unsendable, checked_fields
-from . import access, cutting
+from . import cutting, relay
 from .gate import Gate
 from .settings import Settings
 from .terminal import printable
@@ -91,8 +90,10 @@ def _nothing() -> None:
     """Close what needs no closing."""
 
 
-def wsgi_caller(app: Any, settings: Settings) -> Caller:
+def wsgi_caller(app: Any, settings: Settings, observing: Any = None) -> Caller:
     """Return what turns one request of Granian's into one call of the WSGI callable `app`.
+
+    Who observes its requests is told of each, middleware's answers among them.
 
     Unlike Granian's own it keeps the process's environment variables out of the request's:
     `HTTP_PROXY` would look like a header and `REMOTE_USER` like a login. What raises, and what
@@ -109,11 +110,13 @@ def wsgi_caller(app: Any, settings: Settings) -> Caller:
         "wsgi.version": (1, 0),
     }
 
+    answer = app if observing is None else partial(observing.answer, call=app)
+
     def call(proto: Any, scope: dict[str, Any]) -> int:
         start = _Start()
         body: Any = ()
         try:
-            body = app(base | scope, start)
+            body = answer(base | scope, start)
             if type(body) is not list or not start.status:
                 return _stream(app, proto, scope, start, body)
             body = start.written + body if start.written else body
@@ -182,21 +185,16 @@ def gated(gate: Gate, call: Caller) -> Caller:
         probe = gate.probes.get(scope["PATH_INFO"])
         if probe is not None and scope["REQUEST_METHOD"] in ("GET", "HEAD"):
             # On the loop of the main thread, which has nothing else to do.
-            asked = asyncio.run_coroutine_threadsafe(probe(), gate.loop)
-            answer: Answer = asked.result()
-            status, body = answer
-            protocol.response_bytes(status, [("Content-Type", "application/json")], body)
-            return status
+            asked: Any = probe(relay.asker_of_environ(scope))
+            answer: relay.Answer = asyncio.run_coroutine_threadsafe(asked, gate.loop).result()
+            protocol.response_bytes(*answer)
+            return answer[0]
         if gate.draining and scope["SERVER_PROTOCOL"] != "HTTP/2":
             protocol = _Closing(protocol)
-        began, status = time.perf_counter(), 500
         try:
-            status = call(protocol, scope)
+            return call(protocol, scope)
         finally:
             gate.count()
-            if gate.log:
-                _log(gate, scope, status, (time.perf_counter() - began) * 1000)
-        return status
 
     return serve
 
@@ -212,18 +210,3 @@ class _Closing:
 
     def response_iter(self, status: int, headers: list[tuple[str, str]], body: Any) -> None:
         self._protocol.response_iter(status, [*headers, ("Connection", "close")], body)
-
-
-def _log(gate: Gate, scope: dict[str, Any], status: int, took_ms: float) -> None:
-    path = scope["PATH_INFO"].encode("latin-1", "replace").decode("utf-8", "replace")
-    access.log.info(
-        access.access_line(
-            scope["REMOTE_ADDR"],
-            scope["REQUEST_METHOD"],
-            path,
-            scope["QUERY_STRING"] if gate.settings.log_query else "",
-            scope["SERVER_PROTOCOL"],
-            status,
-            took_ms,
-        )
-    )

@@ -3,7 +3,13 @@
 from hipflask import webhooks
 
 verdict = webhooks.verify("stripe", webhooks.Delivery.of(request), secrets=[...])
+
+`Hooks` receives them: verified, stored, and only then acknowledged.
 """
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
 
 from .delivery import Delivery as Delivery
 from .handshakes import Reply as Reply
@@ -25,3 +31,30 @@ from .verdict import Reason as Reason
 from .verdict import Verdict as Verdict
 from .verifier import Verifier as Verifier
 from .verifier import verify as verify
+
+if TYPE_CHECKING:
+    from .failures import Permanent as Permanent
+    from .failures import Transient as Transient
+    from .handlers import Handler as Handler
+    from .hooks import Hooks as Hooks
+    from .received import Received as Received
+    from .sources import Source as Source
+
+# Who only checks signatures loads no database, and none of these.
+_LATE = {
+    "Handler": "handlers",
+    "Hooks": "hooks",
+    "Permanent": "failures",
+    "Received": "received",
+    "Source": "sources",
+    "Transient": "failures",
+}
+
+
+def __getattr__(name: str) -> Any:
+    module = _LATE.get(name)
+    if module is None:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from importlib import import_module
+
+    return getattr(import_module(f".{module}", __name__), name)

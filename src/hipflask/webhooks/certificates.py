@@ -12,7 +12,7 @@ from collections.abc import Callable
 from typing import Any
 
 from ..scaffold import SetupError
-from .encodings import dump_signature, parse_signature
+from .encodings import dump_signature
 from .keys import INSTALL, Signed
 from .verdict import Reason, Refusal
 
@@ -68,10 +68,7 @@ class RsaKey:
         from cryptography.hazmat.primitives import hashes
         from cryptography.hazmat.primitives.asymmetric import padding
 
-        for text in given:
-            signature = parse_signature(text, signed.encoding)
-            if signature is None:
-                continue
+        for signature in given:
             try:
                 self._public.verify(signature, signed.content, padding.PKCS1v15(), hashes.SHA256())
             except InvalidSignature:

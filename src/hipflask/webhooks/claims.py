@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 import zlib
-from dataclasses import dataclass
 
 import msgspec
 
@@ -18,11 +17,15 @@ from .verdict import Reason, Refusal
 
 _is_id = re.compile(rb"[!-~]{1,256}\Z").match
 _MOST_NAMES = 32
+# Standard Webhooks: HMAC with SHA-256, and Ed25519.
+_STANDARD_BYTES = {"v1": 32, "v1a": 64}
 
 
-@dataclass(slots=True, kw_only=True)
-class Claim:
-    """Read from the header fields; nothing of it is checked yet."""
+class Claim(msgspec.Struct, kw_only=True):
+    """Read from the header fields; nothing of it is checked yet.
+
+    `signatures` are (version, signature) pairs, decoded but for tokens.
+    """
 
     signatures: list[tuple[str, bytes]]
     contents: list[bytes]
@@ -35,13 +38,14 @@ class Claim:
 def one(delivery: Delivery, name: str) -> bytes | None:
     """The value of a field that may be there once; `Refusal` for more, or for 16 KiB of it."""
     values = delivery.values(name)
-    if len(values) > 1:
+    if len(values) != 1:
+        if not values:
+            return None
         raise Refusal(Reason.DUPLICATE, f"{name} is there {len(values)} times.")
-    if not values:
-        return None
-    if len(values[0]) > LONGEST_FIELD_BYTES:
+    value = values[0]
+    if len(value) > LONGEST_FIELD_BYTES:
         raise Refusal(Reason.MALFORMED, f"{name} has more than {LONGEST_FIELD_BYTES} bytes.")
-    return values[0]
+    return value
 
 
 def needed(delivery: Delivery, name: str) -> bytes:
@@ -82,17 +86,24 @@ def read_claim(scheme: Scheme, delivery: Delivery, url: str, webhook_id: str) ->
         algorithm = forms.parse_settings(one(delivery, forms.SETTINGS_HEADER))
         types = [value] if (value := one(delivery, "Content-Type")) is not None else []
         contents = forms.contents_of(url, delivery, types)
+    elif scheme.content == "{body}":
+        contents = [delivery.body]
     else:
-        known = {"{url}": url.encode(), "{webhook_id}": webhook_id.encode()}
-        known |= {"{time}": time or b"", "{id}": delivery_id or b"", "{body}": delivery.body}
-        if "{names}" in scheme.pieces:
+        known = {
+            b"time": time or b"",
+            b"id": delivery_id or b"",
+            b"body": delivery.body,
+            b"url": url.encode(),
+            b"webhook_id": webhook_id.encode(),
+        }
+        if scheme.signs_fields:
             names = [name for name in found.names.split(b" ") if name]
-            known |= {"{names}": found.names, "{values}": values_of(delivery, names)}
+            known |= {b"names": found.names, b"values": values_of(delivery, names)}
             signed = {name.lower() for name in names}
             is_id_signed = scheme.id_header.lower().encode() in signed
-        if "{crc32}" in scheme.pieces:
-            known["{crc32}"] = str(zlib.crc32(delivery.body)).encode()
-        contents = [fill(scheme, known)]
+        if scheme.signs_checksum:
+            known[b"crc32"] = str(zlib.crc32(delivery.body)).encode()
+        contents = [scheme.template % known]
     return Claim(
         signatures=well_formed(scheme, algorithm, found),
         contents=contents,
@@ -101,12 +112,6 @@ def read_claim(scheme: Scheme, delivery: Delivery, url: str, webhook_id: str) ->
         is_id_signed=is_id_signed,
         time_s=time_s,
     )
-
-
-def fill(scheme: Scheme, known: dict[str, bytes]) -> bytes:
-    """The signed content: the template with what is known put in."""
-    pieces = scheme.pieces
-    return b"".join(known[piece] if piece[0] == "{" else piece.encode() for piece in pieces)
 
 
 def values_of(delivery: Delivery, names: list[bytes]) -> bytes:
@@ -132,20 +137,24 @@ def well_formed(scheme: Scheme, algorithm: str, found: Found) -> list[tuple[str,
         raise Refusal(Reason.MALFORMED, detail)
     kept = []
     for version, text in found.signatures:
-        if scheme.key == "standard":
-            size: int | None = {"v1": 32, "v1a": 64}.get(version, -1)
-        else:
-            size = SIGNATURE_BYTES.get(algorithm)
         if algorithm == "token":
-            is_some = bool(text)
+            signature = text or None
         else:
             signature = parse_signature(text, scheme.encoding)
-            is_some = signature is not None and size in (None, len(signature))
-        if is_some:
-            kept.append((version, text))
+            if signature is not None and not _has_size(scheme, algorithm, version, signature):
+                signature = None
+        if signature is not None:
+            kept.append((version, signature))
     if not kept:
         raise Refusal(Reason.MALFORMED, f"{scheme.header} holds no signature of this scheme.")
     return kept
+
+
+def _has_size(scheme: Scheme, algorithm: str, version: str, signature: bytes) -> bool:
+    if scheme.key == "standard":
+        return len(signature) == _STANDARD_BYTES.get(version)
+    size = SIGNATURE_BYTES.get(algorithm)
+    return size is None or len(signature) == size
 
 
 def read_body_time(scheme: Scheme, delivery: Delivery) -> float:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from typing import Any
 
 from ..wrappers import Request
+from .fields import dump_headers, join_fields, pairs_of
 
 Fields = Iterable[tuple[str | bytes, str | bytes]]
 
@@ -20,7 +21,6 @@ def _to_bytes(text: str | bytes) -> bytes:
         return text.encode("utf-8", "surrogatepass")
 
 
-@dataclass(frozen=True, init=False, repr=False)
 class Delivery:
     """One delivery, kept as it came, so that its signature can be checked again at any time.
 
@@ -32,11 +32,11 @@ class Delivery:
         Delivery([("X-Hub-Signature-256", "sha256=...")], b"Hello, World!")
     """
 
+    __slots__ = ("_by_name", "_dump", "_headers", "_single", "body", "method", "query")
+
     method: str
     query: bytes
-    headers: tuple[tuple[bytes, bytes], ...]
     body: bytes
-    _by_name: dict[bytes, list[bytes]] = field(compare=False)
 
     def __init__(
         self,
@@ -46,17 +46,52 @@ class Delivery:
         method: str = "POST",
         query: str | bytes = b"",
     ) -> None:
-        pairs: Fields = headers.items() if isinstance(headers, Mapping) else headers
-        kept = tuple((_to_bytes(name), _to_bytes(value)) for name, value in pairs)
-        by_name: dict[bytes, list[bytes]] = {}
-        for name, value in kept:
-            by_name.setdefault(name.lower(), []).append(value)
-        put = object.__setattr__
-        put(self, "method", method)
-        put(self, "query", _to_bytes(query))
-        put(self, "headers", kept)
-        put(self, "body", bytes(body))
-        put(self, "_by_name", by_name)
+        pairs: Any = headers
+        if pairs.__class__ is not list:
+            pairs = list(headers.items() if isinstance(headers, Mapping) else headers)
+        # As servers give them: in text, each once, in lower case. Encoded in one piece, and taken
+        # apart only where somebody asks, which most never do.
+        single: dict[str, str] = dict(pairs)
+        kept: tuple[tuple[bytes, bytes], ...] | None = None
+        dump = join_fields(pairs)
+        if dump is None:
+            kept = tuple((_to_bytes(name), _to_bytes(value)) for name, value in pairs)
+        by_name: dict[bytes, list[bytes]] | None = None
+        if dump is None or len(single) != len(pairs) or not "".join(single).islower():
+            single = {}
+            by_name = {}
+            for name, value in pairs_of(dump or b"") if kept is None else kept:
+                by_name.setdefault(name.lower(), []).append(value)
+        self.method = method
+        self.query = _to_bytes(query)
+        self.body = bytes(body)
+        self._headers = kept
+        self._dump = dump
+        # One of them is empty.
+        self._single = single
+        self._by_name = by_name
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Delivery) and self._all == other._all
+
+    def __hash__(self) -> int:
+        return hash(self._all)
+
+    @property
+    def _all(self) -> tuple[Any, ...]:
+        return self.method, self.query, self.headers, self.body
+
+    @property
+    def headers(self) -> tuple[tuple[bytes, bytes], ...]:
+        """The fields in their order, names and values as bytes."""
+        if self._headers is None:
+            assert self._dump is not None  # one of them is there
+            self._headers = pairs_of(self._dump)
+        return self._headers
+
+    def dump_headers(self) -> bytes:
+        """The fields as `dump_headers` writes them, without taking them apart."""
+        return dump_headers(self.headers) if self._dump is None else self._dump
 
     @classmethod
     def of(cls, request: Request) -> Delivery:
@@ -74,6 +109,9 @@ class Delivery:
 
     def values(self, name: str) -> list[bytes]:
         """The values of a header field, in order; the name in any case."""
+        if self._by_name is None:
+            value = self._single.get(name) or self._single.get(name.lower())
+            return [] if value is None else [value.encode("latin-1")]
         return self._by_name.get(name.lower().encode("latin-1", "replace"), [])
 
     def __repr__(self) -> str:

@@ -11,9 +11,12 @@ from typing import get_args
 from ..scaffold import SetupError
 from .delivery import Delivery
 from .encodings import Encoding, TimeForm
+from .handshakes import Reply
 from .keys import Algorithm, KeyForm
 from .layouts import Layout, Whole
 
+# The answer to a delivery that asks something, None for one that does not.
+Handshake = Callable[[Delivery], Reply | None]
 # Judges a delivery by one secret: a function of the application's own.
 Check = Callable[[Delivery, bytes], bool]
 
@@ -70,6 +73,15 @@ class Scheme:
     signs_form: bool = False
     fixed: tuple[tuple[str, str], ...] = ()
     check: Check | None = None
+    type_header: str = ""
+    body_type: tuple[str, ...] = ()
+    type_detail: str = ""
+    id_with: str = ""
+    body_id_with: str = ""
+    asks: Handshake | None = None
+    ack: int = 202
+    answer_s: float = 15
+    max_body: int = 1024 * 1024
     source: str = ""
     rotation: str = ""
     patience: str = ""
@@ -78,7 +90,13 @@ class Scheme:
 
     def __post_init__(self) -> None:
         where = f"Scheme {self.name!r}"
-        for name in (self.header, self.id_header, self.time_header):
+        for name in (
+            self.header,
+            self.id_header,
+            self.time_header,
+            self.type_header,
+            self.id_with,
+        ):
             if name and _is_field_name(name) is None:
                 raise SetupError(f"{where}: {name!r} is no name of a header field.")
         for value, kind in (
@@ -107,6 +125,22 @@ class Scheme:
     def pieces(self) -> list[str]:
         """The template in pieces: text, or a name in braces."""
         return [piece for piece in _pieces_of(self.content) if piece]
+
+    @cached_property
+    def template(self) -> bytes:
+        """The content for `%` and a mapping of names in bytes."""
+        named = {f"{{{name}}}": f"%({name})b" for name in NAMES}
+        return "".join(named.get(one, one.replace("%", "%%")) for one in self.pieces).encode()
+
+    @cached_property
+    def signs_fields(self) -> bool:
+        """Whether the content holds fields that the sender chose."""
+        return "{names}" in self.pieces or "{values}" in self.pieces
+
+    @cached_property
+    def signs_checksum(self) -> bool:
+        """Whether the content holds a CRC-32 of the body."""
+        return "{crc32}" in self.pieces
 
     @property
     def has_time(self) -> bool:

@@ -11,7 +11,6 @@ from urllib.parse import urlsplit
 from ..scaffold import SetupError
 from . import forms
 from .certificates import RsaSigner
-from .claims import fill
 from .delivery import Delivery
 from .encodings import dump_time
 from .keys import Key, Signed, make_key
@@ -70,19 +69,16 @@ def sign(
     if row.signs_form:
         content = _twilio_content(url or "", body, content_type)
     else:
-        content = fill(
-            row,
-            {
-                "{id}": own_id.encode(),
-                "{time}": moment.encode(),
-                "{body}": body,
-                "{url}": (url or "").encode(),
-                "{webhook_id}": (webhook_id or "").encode(),
-                "{crc32}": str(zlib.crc32(body)).encode(),
-                "{names}": names.encode(),
-                "{values}": own_id.encode(),
-            },
-        )
+        content = row.template % {
+            b"id": own_id.encode(),
+            b"time": moment.encode(),
+            b"body": body,
+            b"url": (url or "").encode(),
+            b"webhook_id": (webhook_id or "").encode(),
+            b"crc32": str(zlib.crc32(body)).encode(),
+            b"names": names.encode(),
+            b"values": own_id.encode(),
+        }
     signed = Signed(content, algorithm or row.algorithm, row.encoding)
     made = [(key.version, key.sign(signed)) for key in keys]
     headers.append((row.header, row.layout.dump(made, moment, names)))

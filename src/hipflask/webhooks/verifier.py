@@ -19,6 +19,9 @@ from .verdict import Reason, Refusal, Verdict
 Secrets = str | bytes | Iterable[str | bytes]
 
 
+_UNREAD = Claim(signatures=[], contents=[], algorithm="", id=None, is_id_signed=False, time_s=None)
+
+
 class Verifier:
     """Checks deliveries of one scheme; make it once, at setup, and share it between threads.
 
@@ -93,9 +96,7 @@ class Verifier:
         now_s = time.time() if now is None else now
         if self.scheme.check is not None:
             return self._ask_check(delivery)
-        known = Claim(
-            signatures=[], contents=[], algorithm="", id=None, is_id_signed=False, time_s=None
-        )
+        known = _UNREAD
         number = None
         try:
             known = read_claim(self.scheme, delivery, self._url, self._webhook_id)
@@ -120,8 +121,8 @@ class Verifier:
                 keys = [certificates.fetch_key(self._fetch, url)]
         for number, key in enumerate(keys, start=1):
             given = [
-                text
-                for version, text in claim.signatures
+                signature
+                for version, signature in claim.signatures
                 if self.scheme.key != "standard" or version == key.version
             ]
             for content in claim.contents:

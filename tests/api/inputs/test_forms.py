@@ -149,3 +149,17 @@ def test_limits_still_hold(app: Flask) -> None:
     app.config["MAX_FORM_PARTS"] = 2
     data = {"name": "a", "picture": (io.BytesIO(b"a"), "p"), "more": "b"}
     assert app.test_client().post("/typed", data=data).status_code == 413
+
+
+@pytest.mark.parametrize(
+    "fields", ["".join(f"X-{n}: a\r\n" for n in range(8)), f"X-A: {'a' * 4096}\r\n"]
+)
+def test_a_part_has_few_fields_before_it(app: Flask, fields: str) -> None:
+    def post(fields: str) -> int:
+        head = f'Content-Disposition: form-data; name="name"\r\n{fields}'
+        body = f"--b\r\n{head}\r\na\r\n--b--\r\n"
+        kind = "multipart/form-data; boundary=b"
+        return app.test_client().post("/typed", data=body, content_type=kind).status_code
+
+    assert post("Content-Type: text/plain\r\n") != 413
+    assert post(fields) == 413

@@ -107,7 +107,7 @@ def test_the_usual_answer_makes_no_headers() -> None:
     assert set(vars(response)) == {"response", "_ready_type"}
     assert response.headers["Content-Length"] == str(len(ITEM_JSON))
     created = written(Output(Item, status=201), ITEM)
-    assert created.status == "201 CREATED" and "headers" not in vars(created)
+    assert created.status == "201 CREATED" and "_headers" not in vars(created)
 
 
 def test_a_response_class_of_ones_own_is_made_by_its_constructor() -> None:

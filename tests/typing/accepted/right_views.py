@@ -61,6 +61,7 @@ def who_has(token: str) -> Identity | None:
 
 app = Flask(__name__)
 app.identities = [Bearer(who_has)]
+app.access = public
 orders = Blueprint("orders", __name__, url_prefix="/orders")
 orders.access = authenticated
 
@@ -186,7 +187,7 @@ async def stream(body: BodyStream) -> Annotated[dict[str, int], status(202)]:
     return {"bytes": size}
 
 
-@app.get("/who")
+@app.get("/who", access=authenticated)
 def who(request: Request, caller: Identity, maybe: Identity | None) -> Annotated[str, status(200)]:
     assert_type(caller.name, str)
     return caller.name if maybe is None else request.path

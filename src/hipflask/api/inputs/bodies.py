@@ -9,7 +9,12 @@ from werkzeug.http import parse_options_header
 
 from ...bodies import whole_body
 from ...ctx import RequestContext
+from ...json import nesting
 from ...wrappers import Request
+from ..kinds.nesting import ends
+from ..marks import Place
+from ..model import Flaw
+from ..problems import Malformed
 
 JSON, MSGPACK, FORM, MULTIPART, OTHER = "json", "msgpack", "form", "multipart", ""
 _TYPES = {
@@ -71,5 +76,23 @@ def body_of(ctx: RequestContext) -> bytes:
     data = whole_body(request, ctx.app.config)
     if data is None:
         return request.get_data()  # type: ignore[no-any-return]
-    request.__dict__["_cached_data"] = data
+    request._cached_data = data
     return data
+
+
+def within_depth(app: Any, kind: Any, decode: Callable[[bytes], Any]) -> Callable[[bytes], Any]:
+    """`decode`, for JSON nested no deeper than `MAX_JSON_DEPTH`: else it raises Malformed (400).
+
+    It is `decode` itself for a type whose values have an end, as most models have: what a text has
+    beyond it is passed over, and nothing of it is kept.
+    """
+    most: int | None = app.config["MAX_JSON_DEPTH"]
+    if most is None or ends(kind):
+        return decode
+
+    def decode_within(data: bytes) -> Any:
+        if data.count(b"[") + data.count(b"{") > most and nesting.depth_of(data) > most:
+            raise Malformed([Flaw((Place.BODY.value,), f"at most {most} levels", "more")])
+        return decode(data)
+
+    return decode_within

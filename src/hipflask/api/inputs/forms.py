@@ -11,10 +11,10 @@ from collections.abc import Iterable
 from typing import IO, Any
 from urllib.parse import parse_qsl
 
-from werkzeug.formparser import FormDataParser, MultiPartParser
+from werkzeug.formparser import FormDataParser
 from werkzeug.http import parse_options_header
-from werkzeug.wrappers import Request as RequestBase
 
+from ...multipart import PartParser
 from ...parts import current_config
 from ...queries import read_form
 from ...wrappers import Request
@@ -33,7 +33,7 @@ def form_of(request: Request) -> Any:
     made: Any = request.__dict__
     if "form" in made or request.form_data_parser_class is not FormDataParser:
         return request.form
-    if type(request).make_form_data_parser is not RequestBase.make_form_data_parser:
+    if type(request).make_form_data_parser is not Request.make_form_data_parser:
         return request.form
     try:
         if request._reads_plainly and read_form(request, current_config(), "strict"):
@@ -76,9 +76,8 @@ class _Parser(FormDataParser):
         try:
             fields: Any
             fields, files = parts.parse(source, boundary, content_length)
-        except BaseException as error:
-            parts.close()
-            if source.is_empty and isinstance(error, ValueError):
+        except ValueError:
+            if source.is_empty:
                 return stream, self.cls(), self.cls()
             raise
         return stream, self.cls(parts.decoded(fields)), self.cls(files)
@@ -101,7 +100,7 @@ class _Source:
 _FIELD_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 
 
-class _Parts(MultiPartParser):
+class _Parts(PartParser):
     """The parser of multipart, whose fields' bytes are kept to be decoded strictly."""
 
     def __init__(self, parser: FormDataParser) -> None:
@@ -109,21 +108,22 @@ class _Parts(MultiPartParser):
             stream_factory=parser.stream_factory,
             max_form_memory_size=parser.max_form_memory_size,
             max_form_parts=parser.max_form_parts,
-            cls=list,  # type: ignore[arg-type]  # the pairs as they came
+            cls=list,  # the pairs as they came
         )
         self._charsets: list[str] = []
-        self._containers: list[IO[bytes]] = []
 
     def get_part_charset(self, headers: Any) -> str:
-        _check(headers)
         self._charsets.append(super().get_part_charset(headers))
         return "latin-1"  # a letter for each byte
 
-    def start_file_streaming(self, event: Any, total_content_length: int | None) -> IO[bytes]:
-        _check(event.headers)
-        container = super().start_file_streaming(event, total_content_length)
-        self._containers.append(container)
-        return container
+    def check(self, headers: Any) -> None:
+        """Raise ValueError, too, for a field that is none, and for a part that has no name."""
+        super().check(headers)
+        if not all(_FIELD_NAME.fullmatch(name) for name, _ in headers):
+            raise ValueError("a header field without a name")
+        kind, options = parse_options_header(headers["content-disposition"])
+        if kind != "form-data" or "name" not in options:
+            raise ValueError("a part without a name")
 
     def decoded(self, fields: Iterable[tuple[str, str]]) -> list[tuple[str, str]]:
         """Return the fields in the encoding that their parts name, by default UTF-8."""
@@ -135,16 +135,3 @@ class _Parts(MultiPartParser):
         except UnicodeDecodeError:
             self.close()
             raise
-
-    def close(self) -> None:
-        for container in self._containers:
-            container.close()
-
-
-def _check(headers: Any) -> None:
-    """Raise ValueError for a part whose header is none, or that has no name."""
-    if not all(_FIELD_NAME.fullmatch(name) for name, _ in headers):
-        raise ValueError("a header field without a name")
-    kind, options = parse_options_header(headers["content-disposition"])
-    if kind != "form-data" or "name" not in options:
-        raise ValueError("a part without a name")

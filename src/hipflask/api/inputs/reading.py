@@ -35,6 +35,7 @@ from .bodies import (
     body_kind,
     body_reader,
     content_type_of,
+    within_depth,
 )
 from .bodies import body_of as body_of
 from .forms import form_of
@@ -68,7 +69,7 @@ def reader_of(app: Any, leaves: Sequence[Leaf]) -> Read:
         ((Place.HEADER,), _header_step),
         ((Place.COOKIE,), _cookie_step),
         ((Place.STREAM,), _stream_step),
-        ((Place.BODY,), lambda group: _body_step(group[0], body_of)),
+        ((Place.BODY,), lambda group: _body_step(app, group[0], body_of)),
         ((Place.FORM, Place.FILE), _form_step),
     )
     groups = ((make, [leaf for leaf in leaves if leaf.input.place in of]) for of, make in makers)
@@ -89,7 +90,8 @@ def sole_reader(app: Any, leaves: Sequence[Leaf]) -> Callable[[RequestContext], 
     """
     if [leaf.input.place for leaf in leaves] != [Place.BODY] or body_reader(app) is not body_of:
         return None
-    decode = codec_of(leaves[0].input.type).decode_json
+    kind = leaves[0].input.type
+    decode = within_depth(app, kind, codec_of(kind).decode_json)
 
     def read_sole(ctx: RequestContext) -> Any:
         request = ctx.request
@@ -103,7 +105,7 @@ def sole_reader(app: Any, leaves: Sequence[Leaf]) -> Callable[[RequestContext], 
         data = whole_body(request, ctx.app.config)  # `body_of`, without the call
         if not data:
             return UNREAD
-        request.__dict__["_cached_data"] = data
+        request._cached_data = data
         try:
             return decode(data)
         except (Rejected, RecursionError) as error:
@@ -386,8 +388,9 @@ def _stream_step(group: list[Leaf]) -> Step:
 # The body.
 
 
-def _body_step(leaf: Leaf, body_of: Callable[[RequestContext], bytes]) -> Step:
+def _body_step(app: Any, leaf: Leaf, body_of: Callable[[RequestContext], bytes]) -> Step:
     codec = codec_of(leaf.input.type)
+    decode_json = within_depth(app, leaf.input.type, codec.decode_json)
     key, is_required = leaf.key, leaf.input.is_required
 
     def step(ctx: RequestContext, values: dict[Any, Any], flaws: list[Flaw]) -> None:
@@ -401,7 +404,7 @@ def _body_step(leaf: Leaf, body_of: Callable[[RequestContext], bytes]) -> Step:
         if kind is not JSON and kind is not MSGPACK:
             raise _unsupported(content_type, _ACCEPTS)
         try:
-            values[key] = (codec.decode_json if kind is JSON else codec.decode_msgpack)(data)
+            values[key] = (decode_json if kind is JSON else codec.decode_msgpack)(data)
         except (Rejected, RecursionError) as error:
             flaws.extend(_flaws_of_body(error))
 

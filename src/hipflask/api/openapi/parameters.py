@@ -71,11 +71,35 @@ def parameters_of(
             if place is Place.HEADER and each.key.lower() in _OTHERWISE_TOLD:
                 continue
             parameters.append(_parameter(schemas, each))
+    options = idempotency_of(operation)
+    if options is not None:
+        parameters.append(_idempotency_key(options))
     for parameter in parameters:
         for name in (parameter["name"], parameter["name"].replace("-", "_").lower()):
             if name in examples and has_plain(examples[name]):
                 parameter["example"] = plain(examples[name])
     return parameters
+
+
+def idempotency_of(operation: Operation) -> Any:
+    """The options of `idempotent=...` where they hold for the operation's method, else None."""
+    # The draft's methods; `state.options` has them too, which this must not load.
+    has_key = operation.method in ("POST", "PATCH")
+    return getattr(operation.rule, "idempotent", None) if has_key else None
+
+
+def _idempotency_key(options: Any) -> dict[str, Any]:
+    parameter: dict[str, Any] = {
+        "name": "Idempotency-Key",
+        "in": "header",
+        "description": (
+            "A text of your own, a UUID say, new for each new request. Sent again with the same"
+            " request, the request is done once, and the first answer is repeated for"
+            f" {options.keep_s / 3600:g} hours."
+        ),
+        "schema": {"type": "string", "minLength": 1, "maxLength": 255},
+    }
+    return parameter | {"required": True} if options.required else parameter
 
 
 def _variable(

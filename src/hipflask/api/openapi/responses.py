@@ -16,7 +16,7 @@ from ..marks import Place
 from ..model import Operation, Output
 from ..outputs.paging import Page
 from ..problems import MEDIA_TYPE, Problem
-from .parameters import JSON, MSGPACK, inputs_of
+from .parameters import JSON, MSGPACK, idempotency_of, inputs_of
 from .paths import refuses
 from .schema import Schema, Schemas
 from .schema_scalars import docstring, has_plain, plain
@@ -150,6 +150,13 @@ def _given(app: Any, operation: Operation) -> dict[int, str]:
         given[413] = "The body is too large"
     if places - {Place.STREAM}:
         given[422] = "What was sent is not what is expected"
+    if idempotency_of(operation) is not None:
+        given.setdefault(400, "The Idempotency-Key is missing or malformed")
+        given[409] = "A request with this Idempotency-Key is being worked on"
+        given[422] = (
+            "What was sent is not what is expected, or not what the key was first sent with"
+        )
+        given[503] = "The request cannot be noted at the moment"
     return given
 
 

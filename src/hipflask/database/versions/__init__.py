@@ -1,0 +1,1 @@
+"""The schema's versions, one file each, run by Alembic in their order."""

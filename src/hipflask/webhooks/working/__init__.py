@@ -1,0 +1,1 @@
+"""What happens after the 2xx: workers, the story of one event, the outbox, trying again."""

@@ -1,0 +1,1 @@
+"""Guards: what stands before views and around answers."""

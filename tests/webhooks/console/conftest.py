@@ -1,0 +1,5 @@
+"""A server of PostgreSQL, for the console on it."""
+
+from tests.database.fixtures import postgres
+
+__all__ = ["postgres"]

@@ -1,0 +1,1 @@
+"""Tests of what happens after the 2xx."""
