@@ -8,7 +8,8 @@ from .source import PACKAGE, Import, imports_of, module_names, source_files
 
 # Bottom first. A module imports from its own layer or from those above it in this list.
 LAYERS = [
-    ["typing", "hints", "signals", "config", "globals", "live", "packages", "bridge", "lifespan"],
+    ["typing", "hints", "signals", "config", "globals", "live", "packages", "bridge", "lifespan"]
+    + ["interrupts"],
     ["json", "json.provider", "json.tag", "json.plain", "json.nesting", "routing"]
     + ["streaming", "streams", "background", "parts", "cookies", "signing", "bodies", "queries"],
     ["responses", "multipart"],
@@ -116,7 +117,7 @@ LOADED_WHEN_USED = {"cli", "testing", "clirunner", "server", "debughelpers", "en
 LOADED_WHEN_USED |= {"websockets", "front.websocket", "socketclient"}
 LOADED_WHEN_USED |= {"api", "database", "forward", "guards", "security", "settings", "webhooks"}
 LOADED_WHEN_USED |= {"cache", "state"}
-LOADED_WHEN_USED |= {"background", "front.sending", "streams"}
+LOADED_WHEN_USED |= {"background", "front.sending", "interrupts", "streams"}
 LOADED_WHEN_USED |= {"doors", "logging", "as_flask", "front.asgi", "front.rsgi", "front.chain"}
 
 

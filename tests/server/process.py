@@ -17,7 +17,7 @@ from pathlib import Path
 
 import pytest
 
-PATIENCE_S = 20.0
+PATIENCE_S = 60.0
 
 # Finds the app as the command line does, without needing it: `load_app` and the names
 # that a worker is told.
@@ -193,7 +193,10 @@ class Server:
         return False
 
     def wait(self):
-        return self.process.wait(PATIENCE_S)
+        try:
+            return self.process.wait(PATIENCE_S)
+        except subprocess.TimeoutExpired:
+            pytest.fail(f"it does not end; it said: {self.said}")
 
     def stop(self, number=signal.SIGTERM):
         self.process.send_signal(number)

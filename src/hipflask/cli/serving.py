@@ -7,6 +7,7 @@ import typing as t
 
 import click
 
+from hipflask import interrupts
 from hipflask.helpers import get_debug_flag
 
 from .configured import ConfiguredCommand
@@ -39,6 +40,7 @@ def show_server_banner(debug: bool, app_import_path: str | None) -> None:
 def _stopped_by_ctrl_c() -> t.Iterator[None]:
     """Let Ctrl-C before the server runs end the command as it does afterwards: with code 0."""
     try:
+        interrupts.note()
         yield
     except KeyboardInterrupt:
         raise SystemExit(0) from None

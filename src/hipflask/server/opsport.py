@@ -17,10 +17,10 @@ from pathlib import Path
 from socketserver import BaseServer, ThreadingMixIn
 from typing import Any, Protocol
 
+from ..interrupts import held_back
 from ..ops import exposition
 from ..ops.metrics import Family
 from ..ops.probes import Answer
-from .interrupts import held_back
 from .listen import Listener, is_loopback
 from .relay import has_token, names_loopback
 from .rundir import SOCKET

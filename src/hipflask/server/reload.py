@@ -16,7 +16,7 @@ import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 
-from . import interrupts
+from .. import interrupts
 from .listen import Listener
 from .terminal import say
 
@@ -174,7 +174,7 @@ def watch_and_restart(
         stopped = True
 
     for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, on_signal)
+        interrupts.replace(number, on_signal)
     child = _Child(listener, dotenv_values)
     child.start()
     try:

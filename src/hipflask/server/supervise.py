@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 import random
 import signal
+import socket
 import sys
 import threading
 import time
@@ -22,8 +23,9 @@ from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
 from typing import Any
 
+from .. import interrupts
 from ..lifespan import StartupError
-from . import figures, interrupts
+from . import figures
 from .listen import Listener
 from .loading import load_ready
 from .overview import Overview, Watched
@@ -142,8 +144,8 @@ class Supervisor:
         self._context = get_context("spawn")
         self._slots = [_Slot(number, place) for number, place in enumerate(places, start=1)]
         self._reports, self._report_to = self._context.Pipe(duplex=False)
-        # A signal handler only rings this: locks are not safe in it.
-        self._bell, self._ring = self._context.Pipe(duplex=False)
+        # Python rings it for each signal, also for one that comes just before the wait begins.
+        self._bell, self._ring = socket.socketpair()
         self._stops = 0
         self._drains = False
         self._renewal_asked = False
@@ -157,8 +159,11 @@ class Supervisor:
         SIGHUP replaces the workers. Ends the process with exit code 2 or 78 if the app
         cannot be served to begin with.
         """
+        self._bell.setblocking(False)
+        self._ring.setblocking(False)
+        signal.set_wakeup_fd(self._ring.fileno(), warn_on_full_buffer=False)
         for number in (signal.SIGTERM, signal.SIGINT):
-            signal.signal(number, self._on_signal)
+            interrupts.replace(number, self._on_signal)
         if sys.platform != "win32":
             signal.signal(signal.SIGHUP, self._on_hangup)
         try:
@@ -174,11 +179,9 @@ class Supervisor:
     def _on_signal(self, number: int, frame: object) -> None:
         self._stops += 1
         self._drains = number == signal.SIGTERM
-        self._ring.send_bytes(b"!")
 
     def _on_hangup(self, number: int, frame: object) -> None:
         self._renewal_asked = True
-        self._ring.send_bytes(b"!")
 
     def _start(self, slot: _Slot) -> _Process:
         slot.listeners = tuple(_opened(listener) for listener in slot.listeners)
@@ -241,7 +244,7 @@ class Supervisor:
     def _wait(self, timeout: float | None) -> None:
         sentinels = [one.inner.sentinel for slot in self._slots for one in slot.processes]
         if self._bell in wait([*sentinels, self._reports, self._bell], timeout):
-            self._bell.recv_bytes()
+            self._bell.recv(4096)
 
     def _read_reports(self) -> None:
         while self._reports.poll():
@@ -378,7 +381,7 @@ class Supervisor:
         """Wait until `deadline`, a further signal or the last one's end; returns who is left."""
         while alive and self._stops < 2 and (left := deadline - time.monotonic()) > 0:
             if self._bell in wait([*(one.inner.sentinel for one in alive), self._bell], left):
-                self._bell.recv_bytes()
+                self._bell.recv(4096)
             alive = [one for one in alive if one.inner.is_alive()]
         return alive
 

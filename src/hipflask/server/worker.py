@@ -18,7 +18,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from typing import Any, NoReturn
 
-from .. import background, bridge
+from .. import background, bridge, interrupts
 from ..config import DEFAULTS
 from ..lifespan import Life, StartupError
 from ..ops import metrics
@@ -74,7 +74,7 @@ class Worker:
         runner = asyncio.Runner(loop_factory=_new_loop)
         self._loop = runner.get_loop()
         self._stopping, self._leaving = asyncio.Event(), asyncio.Event()
-        with _handled(signals, self.stop):
+        with _handled(signals, self.stop, self._loop):
             clean = runner.run(self._live(on_ready))
         if clean:
             runner.close()
@@ -189,15 +189,23 @@ def _new_loop() -> Any:
 
 
 @contextmanager
-def _handled(signals: Mapping[int, bool], stop: Callable[[bool], None]) -> Iterator[None]:
+def _handled(
+    signals: Mapping[int, bool], stop: Callable[[bool], None], loop: Any
+) -> Iterator[None]:
     def on_signal(number: int, frame: object) -> None:
         stop(signals[number])
 
-    before = {number: signal.signal(number, on_signal) for number in signals}
+    before = {number: interrupts.replace(number, on_signal) for number in signals}
+    if sys.platform != "win32":
+        # The loop is woken by a signal that comes just before it begins to wait, too.
+        for number, drains in signals.items():
+            loop.add_signal_handler(number, stop, drains)
     try:
         yield
     finally:
         for number, handler in before.items():
+            if sys.platform != "win32":
+                loop.remove_signal_handler(number)
             signal.signal(number, handler)
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import signal
 import sys
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -36,6 +37,38 @@ def take(handler: Handler, *names: str) -> None:
         signal.signal(number, handler)
     if sys.platform != "win32":
         signal.pthread_sigmask(signal.SIG_UNBLOCK, numbers)
+
+
+class Noted:
+    """A handler of SIGINT that raises KeyboardInterrupt, as Python's does, and remembers it.
+
+    Python drops what is raised while a finalizer or the callback of a weak reference runs, and
+    an import is full of those: the interrupt would be lost. Who takes the signal over from this
+    handler by `replace` is told of it.
+    """
+
+    came = False
+
+    def __call__(self, number: int, frame: object) -> None:
+        self.came = True
+        raise KeyboardInterrupt
+
+
+def note() -> None:
+    """Remember an interrupt from now on, where Python's own handler would have it."""
+    if (
+        threading.current_thread() is threading.main_thread()
+        and signal.getsignal(signal.SIGINT) is signal.default_int_handler
+    ):
+        signal.signal(signal.SIGINT, Noted())
+
+
+def replace(number: int, handler: Callable[[int, Any], None]) -> Any:
+    """Let `handler` have the signal, and one that came before and was lost; returns the old."""
+    before = signal.signal(number, handler)
+    if isinstance(before, Noted) and before.came:
+        handler(number, None)
+    return before
 
 
 def do_nothing(number: int, frame: object) -> None:
