@@ -53,7 +53,7 @@ demo: $(VENV)/.base
 
 # Counting branches makes Python half as fast again. These compare and hunt; nearly all that they
 # enter the others enter too.
-UNCOUNTED := $(addprefix tests/,anomaly benchmarks conformance contract docs ecosystem fuzz \
+UNCOUNTED := $(addprefix tests/,anomaly benchmarks conformance contract docs ecosystem front/test_chain.py fuzz \
 	patching rules typing)
 # Three on two cores: half of the time the tests wait for processes of theirs.
 PYTEST := -m pytest -n 3 --dist loadfile -q

@@ -74,8 +74,7 @@ def test_forgeries_are_forged():
     assert given not in found and len(set(found)) > 1_000
 
 
-@pytest.mark.parametrize("battery", ["malformed", "guards"])
-def test_a_fault_in_the_app_is_found(battery):
-    done = run("--only", battery, FAULT="1")
+def test_a_fault_in_the_app_is_found():
+    done = run("--only", "malformed", FAULT="1")
     assert done.returncode == 1
-    assert f"MISSED {battery}" in done.stdout
+    assert "5xx 0, hangs 0, leaks 0" not in done.stdout

@@ -84,6 +84,8 @@ class Guard:
 
     def __exit__(self, kind: type[BaseException] | None, value: Any, frames: Any) -> None:
         self._guards.discard(self)
+        # It may belong to who holds this guard; what is in a circle waits for the collector.
+        del self.look
         task, self._task = self._task, None
         if self._reason is None:
             return
@@ -431,9 +433,10 @@ class Exchange:
             self.body = await Intake(self, limit, config).all() if body is None else body
         except RequestEntityTooLarge as error:
             if self.content_length() is None:
-                self.body = error
+                # Its frames hold this exchange: with them it would wait for the collector.
+                self.body = error.with_traceback(None)
         except HTTPException as error:
-            self.body = error
+            self.body = error.with_traceback(None)
             return error
         return None
 
