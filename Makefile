@@ -56,8 +56,10 @@ demo: $(VENV)/.base
 UNCOUNTED := $(addprefix tests/,anomaly benchmarks conformance contract docs ecosystem front/test_chain.py fuzz \
 	patching rules typing)
 # Three on two cores: half of the time the tests wait for processes of theirs. In the order of the
-# folders, as the files with the fewest tests, which come last otherwise, take the longest.
-PYTEST := -m pytest -n 3 --dist loadfile --no-loadscope-reorder --durations=12 -q
+# folders, as the files with the fewest tests, which come last otherwise, take the longest. What
+# fails is tried once more and named as rerun: some 17,000 tests, many of them of processes on a
+# busy machine. A test that is named there twice has a fault to mend.
+PYTEST := -m pytest -n 3 --dist loadfile --no-loadscope-reorder --durations=12 -q --reruns 1 -rfERs
 
 test: $(VENV)/.dev $(CLIENTS) test-bare
 	CONTRACT_EFFORT=$${CONTRACT_EFFORT:-0.5} $(PY) $(PYTEST) $(UNCOUNTED)
@@ -69,7 +71,7 @@ contract: $(VENV)/.dev
 
 # Without Flask and what only extensions bring, as users have it.
 test-bare: $(BARE)/.dev
-	$(BARE)/bin/python $(PYTEST) -rs -p no:cacheprovider tests/test_*.py tests/front \
+	$(BARE)/bin/python $(PYTEST) -p no:cacheprovider tests/test_*.py tests/front \
 		tests/api/inputs tests/api/outputs tests/security tests/ops \
 		--ignore=tests/test_legacy.py --ignore=tests/test_dropshipping.py
 
