@@ -107,9 +107,17 @@ LAYERS = [
     ["webhooks.hooks"],
     ["webhooks"],
     # Internal tools: what is done, by whom, and what became of it.
-    ["tools.spans", "tools.audit"],
+    ["tools.spans", "tools.audit", "tools.keys", "tools.rows", "tools.cells", "tools.fields"],
+    ["tools.columns", "tools.forms"],
+    ["tools.asked"],
+    ["tools.memoryrows", "tools.sqlrows", "tools.data"],
     ["tools.actions"],
     ["tools.runs"],
+    ["tools.pages", "tools.table"],
+    ["tools.views"],
+    ["tools.desk"],
+    ["tools.tool"],
+    ["tools"],
     ["cli", "testing", "clirunner", "doors", "socketclient", "server"],
     ["as_flask", "__main__"],
 ]

@@ -48,7 +48,7 @@ def choose(
     if not chosen:
         raise GateError("No rows were chosen.", 422)
     versions = tuple(version_of(row) for row in chosen)
-    return Chosen(filter or "", tuple(keys), versions), chosen
+    return Chosen(filter, tuple(keys), versions), chosen
 
 
 def fetch(action: Action, keys: Sequence[str], by: Identity) -> dict[str, Any]:

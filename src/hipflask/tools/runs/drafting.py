@@ -78,8 +78,8 @@ def draft_again(action: Action, run: RunRow, values: Mapping[str, Any]) -> Draft
         action,
         values,
         run.asked_by,
-        keys=() if filter else run.chosen.keys,
-        filter=filter or None,
+        keys=run.chosen.keys if filter is None else (),
+        filter=filter,
         occasion=run.occasion,
     )
 

@@ -112,6 +112,8 @@ class Gate:
         it, 422 where it cannot be planned.
         """
         action = self._mine(name, by)
+        if action.table is not None and not action.table.may("read", by, None):
+            raise GateError(f"You may not read {action.table.title}.", 403)
         made = draft(action, values, by, keys=keys, filter=filter, occasion=occasion)
         stored = {
             "parameters": action.form.dump(values),
@@ -131,9 +133,9 @@ class Gate:
             files = rows.read_files(connection, id)
         values = values_of(action, run, files)
         filter = run.chosen.filter
-        keys = () if filter else run.chosen.keys
+        keys = run.chosen.keys if filter is None else ()
         return self.plan(
-            action.name, values, by, via, keys=keys, filter=filter or None, occasion=f"after {id}"
+            action.name, values, by, via, keys=keys, filter=filter, occasion=f"after {id}"
         )
 
     def plan_undo(self, id: int, by: Identity, via: str) -> RunRow:

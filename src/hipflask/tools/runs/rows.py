@@ -28,8 +28,8 @@ _COLUMNS = [column for column in RUN.c if column.name not in _FILES]
 class Chosen(msgspec.Struct, frozen=True):
     """The rows a run is for: the list's address as it was filtered, and what that came to."""
 
-    #: The query string of the list; "" where rows were picked one by one.
-    filter: str = ""
+    #: The query string of the list, "" for all of it; None where rows were picked one by one.
+    filter: str | None = None
     keys: tuple[str, ...] = ()
     versions: tuple[str, ...] = ()
     #: Who chose them: for a table that shows each person their own rows.
