@@ -29,6 +29,8 @@ LAYERS = [
     ["settings.loading"],
     ["settings.shown"],
     ["settings"],
+    # What pages are made of, for whoever has some.
+    ["look"],
     ["security"],
     ["guards"],
     # Typed views, room by room: what annotations are made of, what they mean, what a request
@@ -101,7 +103,7 @@ LAYERS = [
     ["webhooks.metrics"],
     ["webhooks.working"],
     # What people see and do: at a terminal and in a browser.
-    ["webhooks.moments", "webhooks.display", "webhooks.actions", "webhooks.sending"],
+    ["webhooks.display", "webhooks.actions", "webhooks.sending"],
     ["webhooks.selection"],
     ["webhooks.reconcile", "webhooks.console"],
     ["webhooks.hooks"],
@@ -116,7 +118,7 @@ MAY_NAME_TYPES_ABOVE = {"globals", "sessions", "app"}
 LOADED_WHEN_USED = {"cli", "testing", "clirunner", "server", "debughelpers", "environment"}
 LOADED_WHEN_USED |= {"websockets", "front.websocket", "socketclient"}
 LOADED_WHEN_USED |= {"api", "database", "forward", "guards", "security", "settings", "webhooks"}
-LOADED_WHEN_USED |= {"cache", "state"}
+LOADED_WHEN_USED |= {"cache", "look", "state"}
 LOADED_WHEN_USED |= {"background", "front.sending", "interrupts", "streams"}
 LOADED_WHEN_USED |= {"doors", "logging", "as_flask", "front.asgi", "front.rsgi", "front.chain"}
 
