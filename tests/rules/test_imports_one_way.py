@@ -29,6 +29,8 @@ LAYERS = [
     ["settings.loading"],
     ["settings.shown"],
     ["settings"],
+    # What pages are made of, for whoever has some.
+    ["look"],
     ["security"],
     ["guards"],
     # Typed views, room by room: what annotations are made of, what they mean, what a request
@@ -101,7 +103,7 @@ LAYERS = [
     ["webhooks.metrics"],
     ["webhooks.working"],
     # What people see and do: at a terminal and in a browser.
-    ["webhooks.moments", "webhooks.display", "webhooks.actions", "webhooks.sending"],
+    ["webhooks.display", "webhooks.actions", "webhooks.sending"],
     ["webhooks.selection"],
     ["webhooks.reconcile", "webhooks.console"],
     ["webhooks.hooks"],
@@ -127,8 +129,8 @@ MAY_NAME_TYPES_ABOVE = {"globals", "sessions", "app"}
 # Loaded only when used, so that a plain request and a plain import never meet them.
 LOADED_WHEN_USED = {"cli", "testing", "clirunner", "server", "debughelpers", "environment"}
 LOADED_WHEN_USED |= {"websockets", "front.websocket", "socketclient"}
-LOADED_WHEN_USED |= {"api", "database", "forward", "guards", "security", "settings", "tools", "webhooks"}
-LOADED_WHEN_USED |= {"cache", "state"}
+LOADED_WHEN_USED |= {"api", "database", "forward", "guards", "security", "settings", "webhooks"}
+LOADED_WHEN_USED |= {"cache", "look", "state", "tools"}
 LOADED_WHEN_USED |= {"background", "front.sending", "interrupts", "streams"}
 LOADED_WHEN_USED |= {"doors", "logging", "as_flask", "front.asgi", "front.rsgi", "front.chain"}
 

@@ -194,7 +194,7 @@ def _tests(column: Column, operator: str, texts: tuple[str, ...]) -> tuple[tuple
 def _day(column: Column, operator: str, text: str) -> tuple[tuple[str, Any], ...]:
     """A day, asked of moments: from its beginning, to its end."""
     day = codec_of(date).from_text([text])
-    begin = _zoned(column, datetime(day.year, day.month, day.day))
+    begin = zoned(column, datetime(day.year, day.month, day.day))
     try:
         end = begin + timedelta(days=1)
     except OverflowError:
@@ -213,10 +213,10 @@ def _value(column: Column, text: str) -> Any:
     value = codec_of(column.type).from_text(texts)
     if isinstance(value, int) and not -_INT64 <= value < _INT64:
         raise Rejected([_flaw(f"{words_of(column.type)} of fewer digits")])
-    return _zoned(column, value) if isinstance(value, datetime) else value
+    return zoned(column, value) if isinstance(value, datetime) else value
 
 
-def _zoned(column: Column, value: datetime) -> datetime:
+def zoned(column: Column, value: datetime) -> datetime:
     """The moment with a time zone where the column has one, else without; UTC either way."""
     has_zone = bool(getattr(getattr(column.sql, "type", None), "timezone", False))
     if has_zone:

@@ -1,4 +1,4 @@
-"""Refuses forms that another site has sent in an operator's name.
+"""Refuses forms that another site has sent in somebody's name.
 
 Browsers send with each POST where it comes from: `Sec-Fetch-Site`, and `Origin`. Programs that
 send neither hold their credentials in a header field of their own, which no site can add.
@@ -12,11 +12,15 @@ from urllib.parse import urlsplit
 from werkzeug.exceptions import Forbidden
 
 
-def check_origin(request: Any) -> None:
-    """Raise 403 for a request that a page of another origin made."""
+def check_origin(request: Any, also: str = "") -> None:
+    """Raise 403 for a request that a page of another origin made.
+
+    `also` is a further value of `Sec-Fetch-Site` that passes: `none` is a request that no page
+    made, a bookmark or a reload of what was sent.
+    """
     site = request.headers.get("Sec-Fetch-Site")
     if site is not None:
-        if site != "same-origin":
+        if site != "same-origin" and (not also or site != also):
             raise Forbidden("This form was sent by another site.")
         return
     origin = request.headers.get("Origin")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from hipflask.webhooks.moments import dump_iso, dump_moment, dump_span, parse_moment
+from hipflask.look.moments import dump_iso, dump_moment, dump_span, parse_moment
 
 NOW = 1_700_000_000.0
 
