@@ -109,9 +109,19 @@ LAYERS = [
     ["webhooks.hooks"],
     ["webhooks"],
     # Internal tools: what is done, by whom, and what became of it.
-    ["tools.spans", "tools.audit"],
+    ["tools.spans", "tools.audit", "tools.keys", "tools.rows", "tools.cells", "tools.fields"],
+    ["tools.columns", "tools.forms"],
+    ["tools.asked"],
+    ["tools.memoryrows", "tools.data", "tools.exporting", "tools.filtering"],
+    ["tools.sqlrows"],
     ["tools.actions"],
     ["tools.runs"],
+    ["tools.pages", "tools.table"],
+    ["tools.editing"],
+    ["tools.views"],
+    ["tools.desk"],
+    ["tools.tool"],
+    ["tools"],
     ["cli", "testing", "clirunner", "doors", "socketclient", "server"],
     ["as_flask", "__main__"],
 ]
@@ -121,8 +131,8 @@ MAY_NAME_TYPES_ABOVE = {"globals", "sessions", "app"}
 # Loaded only when used, so that a plain request and a plain import never meet them.
 LOADED_WHEN_USED = {"cli", "testing", "clirunner", "server", "debughelpers", "environment"}
 LOADED_WHEN_USED |= {"websockets", "front.websocket", "socketclient"}
-LOADED_WHEN_USED |= {"api", "database", "forward", "guards", "security", "settings", "tools"}
-LOADED_WHEN_USED |= {"cache", "look", "state", "webhooks"}
+LOADED_WHEN_USED |= {"api", "database", "forward", "guards", "security", "settings", "webhooks"}
+LOADED_WHEN_USED |= {"cache", "look", "state", "tools"}
 LOADED_WHEN_USED |= {"background", "front.sending", "interrupts", "streams"}
 LOADED_WHEN_USED |= {"doors", "logging", "as_flask", "front.asgi", "front.rsgi", "front.chain"}
 

@@ -5,18 +5,20 @@ from __future__ import annotations
 import inspect
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from typing import Any
+from typing import Any, TypeVar
 
 import msgspec
 
 from ..scaffold import SetupError
 from ..security import Identity, Stance, roles
 from ..security.access import place_of
+from .actions import declare
 from .asked import DEEPEST, Asked, parse_asked
 from .columns import Column
 from .fields import label_of
 from .rows import Row
 
+F = TypeVar("F", bound=Callable[..., Any])
 #: Who may: a role, several of which any suffices, or a stance of `hipflask.security`.
 Who = str | Iterable[str] | Stance
 #: Columns that a list shows where nobody says which.
@@ -106,6 +108,18 @@ class Table:
             self.name = function.__name__.replace("_", "-")
             self.tool._keep(self)
         return self
+
+    def action(self, **options: Any) -> Callable[[F], F]:
+        """Decorate a function (run, row, ...) or (run, rows, ...) as an action of these rows.
+
+        See `declare` for the options.
+        """
+
+        def decorate(function: F) -> F:
+            declare(self.tool, self, function, **options)
+            return function
+
+        return decorate
 
     @property
     def title(self) -> str:

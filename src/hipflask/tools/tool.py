@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from functools import cached_property
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 from ..blueprints import Blueprint
 from ..bridge import is_async
@@ -21,8 +21,14 @@ from ..globals import request
 from ..scaffold import SetupError
 from ..security import Identity, Stance, allow, current_identity
 from . import audit
+from .actions import Action, declare
+from .desk import add_desk
 from .pages import Look, look_of
+from .runs.notices import Notice
+from .runs.working import Runs
 from .table import VERBS, Options, Table, Who, checked_name, stance_of_who
+
+F = TypeVar("F", bound=Callable[..., Any])
 
 
 class Entry(NamedTuple):
@@ -41,6 +47,11 @@ class Tool:
     is where runs and audit are kept: a URL or a `Database`, without it the application's.
     `title` stands in the page's head. `app` may come later: `tool.init_app(app)`.
 
+    `workers` is how many threads of each serving process work on runs of actions; 0 for none,
+    where `hipflask worker` does. `notify` is called with what happens to runs. `terminal` says
+    who the users of this machine are that may use `hipflask tool`, by their names there. `audit`
+    says who may read the audit: nobody unless it is said.
+
     Raises SetupError for a name or path that is none, and for a second tool of the name.
     """
 
@@ -53,6 +64,10 @@ class Tool:
         path: str = "",
         data: Any = None,
         store: str | Database | None = None,
+        workers: int = 2,
+        notify: Callable[[Notice], None] | None = None,
+        terminal: Mapping[str, Identity] | None = None,
+        audit: Who | None = None,
     ) -> None:
         where = f"Tool({name!r})"
         self.name = checked_name(name, where)
@@ -64,6 +79,12 @@ class Tool:
         self.endpoint = f"hipflask_tool_{name.replace('-', '_')}"
         self.tables: dict[str, Table] = {}
         self.app: Any = None
+        #: By name: `refund`, or `orders.refund`.
+        self.actions: dict[str, Action] = {}
+        self.runs = Runs(self, workers)
+        self.notify = notify
+        self.terminal: Mapping[str, Identity] = dict(terminal or {})
+        self.audit_access = stance_of_who(audit, f"{where}, audit=")
         self._given_data = data
         self._given_store = store
         self._opened: list[Any] = []
@@ -90,13 +111,28 @@ class Tool:
         blueprint.access = allow(self.lets_in)
         self.look.add_to(blueprint)
         Views(self).register(blueprint)
+        add_desk(self, blueprint)
         csrf = app.extensions.get("csrf")
         if hasattr(csrf, "exempt"):  # Flask-WTF asks for a token; our forms are guarded by origin
             csrf.exempt(blueprint)
         app.extensions.setdefault("hipflask.tools", {})[self.name] = self
         app.register_blueprint(blueprint)
+        self.runs.attach(app)
 
     # Declaring
+
+    def action(self, **options: Any) -> Callable[[F], F]:
+        """Decorate a function (run, ...) as an action that takes no rows; see `declare`.
+
+        @ops.action(roles="lead", approve="lead")
+        def close_month(run: Run, month: date) -> None: ...
+        """
+
+        def decorate(function: F) -> F:
+            declare(self, None, function, **options)
+            return function
+
+        return decorate
 
     def table(
         self,
