@@ -43,7 +43,9 @@ class Tags(HTMLParser):
 
     def handle_starttag(self, tag: str, attrs: Any) -> None:
         for name, value in attrs:
-            if name.startswith("on") or name == "style" or (value or "").startswith("javascript:"):
+            leads = name in ("href", "src", "action", "formaction")
+            runs = leads and (value or "").strip().lower().startswith("javascript:")
+            if name.startswith("on") or name == "style" or runs:
                 self.running.append(f"{tag} {name}={value}")
             if name == "id":
                 self.ids.append(value)

@@ -18,12 +18,13 @@ from ..bridge import is_async
 from ..database import Database
 from ..database.opened import database_of
 from ..globals import request
+from ..look import Look
 from ..scaffold import SetupError
 from ..security import Identity, Stance, allow, current_identity
 from . import audit
 from .actions import Action, declare
 from .desk import add_desk
-from .pages import Look, look_of
+from .pages import look_of
 from .runs.notices import Notice
 from .runs.working import Runs
 from .table import VERBS, Options, Table, Who, checked_name, stance_of_who

@@ -6,7 +6,7 @@ import functools
 import logging
 from collections.abc import Callable
 from http import HTTPStatus
-from typing import Any
+from typing import Any, NamedTuple
 
 from sqlalchemy.exc import DataError, OperationalError
 from werkzeug.exceptions import BadRequest, Forbidden, HTTPException, NotFound
@@ -40,6 +40,13 @@ from .table import Table
 View = Callable[..., Response]
 _log = logging.getLogger("hipflask.tools")
 _SAFE = frozenset(("GET", "HEAD", "OPTIONS"))
+
+
+class Offer(NamedTuple):
+    """An action that somebody may ask for, and the page to do so."""
+
+    label: str
+    address: str
 
 
 class Views:
@@ -77,7 +84,9 @@ class Views:
         table, user = self._find(name)
         listing = table.listing(request.args, user)
         asked = listing.asked
-        columns = table.columns(user)
+        columns = listing.seen
+        has_keys = any(map(key_of, listing.rows))
+        actions = self._actions(table, user) if has_keys else []
         widgets = widgets_of(table.filters(columns), asked)
         own = {each.name for each in widgets} | {"q", "page"}
         ids = {each.name: each.id for each in widgets}
@@ -90,7 +99,8 @@ class Views:
             asked=asked,
             counted=counted(listing),
             columns=columns,
-            headings=_headings(self._tool.link("table", name=name), listing),
+            headings=_headings(self._tool.link("table", name=name), listing, bool(actions)),
+            actions=actions,
             shown_names={column.name for column in listing.columns},
             widgets=widgets,
             ids={**ids, "q": "q"},
@@ -111,8 +121,9 @@ class Views:
         if asked.errors:
             raise BadRequest("The address asks for what cannot be read; see the table's page.")
         columns, rows = table.stream(asked, user)
-        detail = {"query": asked.query(page=1), "columns": [column.name for column in columns]}
-        self._tool.tell("export", table, user, detail)
+        if request.method == "GET":
+            detail = {"query": asked.query(page=1), "columns": [each.name for each in columns]}
+            self._tool.tell("export", table, user, detail)
         fields = [
             *self._tool.look.headers(),
             ("Content-Disposition", f'attachment; filename="{table.name}.csv"'),
@@ -136,6 +147,7 @@ class Views:
             name=_name(table, row),
             columns=table.columns(user),
             may_edit=self._may("edit", table, user),
+            actions=self._actions(table, user, row),
             said=_SAID.get(request.args.get("did", ""), ""),
         )
 
@@ -148,7 +160,7 @@ class Views:
         form = form_to_create(_writable(table), columns)
         if request.method != "POST":
             return self._edited(table, form, form.blank(), columns)
-        filled = form.read(form_of_request(request))
+        filled = form.read(form_of_request(_whole(request)))
         if not filled.is_valid:
             return self._edited(table, form, filled, columns, 422)
         blank = {field.name for field in form.fields if not field.is_required}
@@ -171,7 +183,7 @@ class Views:
         form = form_to_edit(table, columns, row)
         if request.method != "POST":
             return self._edited(table, form, form.blank(dict(row)), columns, row=row)
-        sent = form_of_request(request)
+        sent = form_of_request(_whole(request))
         filled, changes = changes_of(form, row, sent)
         if sent.get("version", "") != version_of(row):
             return self._stale(table, row, columns, sent)
@@ -251,6 +263,16 @@ class Views:
         )
         return Response(status=303, headers=[("Location", where), *self._tool.look.headers()])
 
+    def _actions(self, table: Table, user: Identity, row: Row | None = None) -> list[Offer]:
+        """The actions that somebody may ask for, of a row or of several."""
+        return [
+            Offer(action.label, self._tool.link("action", name=action.name))
+            for action in table.actions.values()
+            if action.takes
+            and not user.roles.isdisjoint(action.roles)
+            and (row is None or action.available is None or action.available(row))
+        ]
+
     def _may(self, verb: str, table: Table, user: Identity) -> bool:
         return table.may(verb, user, request) and is_writable(table)
 
@@ -265,6 +287,11 @@ class Views:
 _NO_ROW = "There is no such row, or it is none of those you may see."
 _SAID = {"created": "Created.", "saved": "Saved.", "same": "Nothing was changed."}
 _LONGEST_TOLD = 200
+
+
+def _whole(request: Any) -> Any:
+    """The request itself, behind the proxy."""
+    return request._get_current_object()
 
 
 def _row(table: Table, key: str, user: Identity) -> Row:
@@ -294,10 +321,10 @@ def _short(value: Any) -> Any:
     return text.text + ("…" if text.is_cut else "")
 
 
-def _headings(base: str, listing: Any) -> list[dict[str, Any]]:
+def _headings(base: str, listing: Any, has_picks: bool) -> list[dict[str, Any]]:
     """The columns' heads: links that sort, and sort the other way round the next time."""
     asked = listing.asked
-    found = []
+    found: list[dict[str, Any]] = [{"all": "key", "class": "pickall"}] if has_picks else []
     for column in listing.columns:
         is_sorted = asked.sort is not None and asked.sort.name == column.name
         turns = is_sorted and not asked.is_descending
@@ -350,6 +377,8 @@ def guarded(tool: Any, view: View) -> View:
             _log.warning("a database does not answer: %s", error)
             return _failed(tool, 503, "The database does not answer. Try again in a moment.")
 
+    # Its parameters are nothing that a request brings: typed views would look through to them.
+    del run.__wrapped__
     return run
 
 
