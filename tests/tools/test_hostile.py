@@ -197,7 +197,8 @@ def test_two_hundred_columns(make: Any, get: Ask) -> None:
 def test_values_that_are_not_of_their_columns_type(make: Any, get: Ask, post: Ask) -> None:
     tool = make(
         (
-            "CREATE TABLE t (id INTEGER PRIMARY KEY, at DATETIME, day DATE, n INTEGER, d NUMERIC(9, 2), f BOOLEAN)",
+            "CREATE TABLE t (id INTEGER PRIMARY KEY, at DATETIME, day DATE, n INTEGER,"
+            " d NUMERIC(9, 2), f BOOLEAN)",
             None,
         ),
         (
