@@ -69,7 +69,7 @@ LAYERS = [
     # Calls sent on, from what a call is made of to what decides where requests go.
     ["forward.clock", "forward.shared", "forward.answers", "forward.keys", "forward.paths"]
     + ["forward.schedule", "forward.deadlines", "forward.loops", "forward.hops"]
-    + ["forward.figures", "forward.reach"],
+    + ["forward.figures", "forward.reach", "forward.fencing"],
     ["forward.request", "forward.breaker", "forward.compare", "forward.rollout"],
     ["forward.client", "forward.destination"],
     ["forward.attempts", "forward.exchange"],
@@ -108,6 +108,18 @@ LAYERS = [
     ["webhooks.reconcile", "webhooks.console"],
     ["webhooks.hooks"],
     ["webhooks"],
+    # Internal tools: what is done, by whom, and what became of it.
+    ["tools.spans", "tools.audit", "tools.keys", "tools.rows", "tools.cells", "tools.fields"],
+    ["tools.columns", "tools.forms"],
+    ["tools.asked"],
+    ["tools.memoryrows", "tools.sqlrows", "tools.data"],
+    ["tools.actions"],
+    ["tools.runs"],
+    ["tools.pages", "tools.table"],
+    ["tools.views"],
+    ["tools.desk"],
+    ["tools.tool"],
+    ["tools"],
     ["cli", "testing", "clirunner", "doors", "socketclient", "server"],
     ["as_flask", "__main__"],
 ]
@@ -118,13 +130,13 @@ MAY_NAME_TYPES_ABOVE = {"globals", "sessions", "app"}
 LOADED_WHEN_USED = {"cli", "testing", "clirunner", "server", "debughelpers", "environment"}
 LOADED_WHEN_USED |= {"websockets", "front.websocket", "socketclient"}
 LOADED_WHEN_USED |= {"api", "database", "forward", "guards", "security", "settings", "webhooks"}
-LOADED_WHEN_USED |= {"cache", "look", "state"}
+LOADED_WHEN_USED |= {"cache", "look", "state", "tools"}
 LOADED_WHEN_USED |= {"background", "front.sending", "interrupts", "streams"}
 LOADED_WHEN_USED |= {"doors", "logging", "as_flask", "front.asgi", "front.rsgi", "front.chain"}
 
 
 # Packages whose rooms are layers: what is above is not even imported when used.
-HOUSES = {"api", "database", "forward", "settings", "webhooks"}
+HOUSES = {"api", "database", "forward", "settings", "tools", "webhooks"}
 
 
 def layer_of(module: str) -> int:

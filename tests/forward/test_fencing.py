@@ -13,7 +13,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from hipflask.webhooks.working.fencing import Refused, fenced_off
+from hipflask.forward.fencing import Refused, fenced_off
 
 
 @pytest.fixture
