@@ -71,10 +71,11 @@ def shop(tmp_path: Path) -> str:
 
 
 @pytest.fixture
-def ops(app: Flask, shop: str) -> Iterator[Tool]:
-    tool = Tool(app, "ops", data=shop)
+def ops(app: Flask, shop: str, tmp_path: Path) -> Iterator[Tool]:
+    tool = Tool(app, "ops", data=shop, store=f"sqlite:///{tmp_path}/store.db")
     yield tool
     tool.close()
+    tool.store.close()
 
 
 @pytest.fixture

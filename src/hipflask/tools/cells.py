@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from datetime import date, datetime, time
 from decimal import Decimal
 from enum import Enum
@@ -10,13 +9,10 @@ from typing import Any
 
 import msgspec
 
+from ..look.words import visible
+
 #: Characters of a cell in a list, and on a row's own page.
 SHORT, LONG = 120, 64 * 1024
-
-# C0 and C1 without tab and line feed, line separators, and what changes direction or hides.
-_steering = re.compile(
-    "[\x00-\x08\x0b-\x1f\x7f-\x9f\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff\ud800-\udfff]"
-)
 
 
 class Cell(msgspec.Struct, frozen=True):
@@ -27,11 +23,6 @@ class Cell(msgspec.Struct, frozen=True):
     #: The value of `<time datetime>`.
     iso: str = ""
     is_cut: bool = False
-
-
-def visible(text: str) -> str:
-    r"""The text with characters that are not seen, or do something, as escapes: `\u202e`."""
-    return _steering.sub(lambda found: f"\\u{ord(found[0]):04x}", text)
 
 
 def cell_of(value: Any, most: int = SHORT) -> Cell:

@@ -10,6 +10,7 @@ import os
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import cached_property
 from typing import Any
 
 from sqlalchemy import Connection, Engine, create_engine, event
@@ -32,8 +33,9 @@ class Data:
     `close`; SQLite's file has to be there. SetupError for what cannot be opened.
     """
 
-    def __init__(self, given: Given) -> None:
+    def __init__(self, given: Given, store: Callable[[], Database]) -> None:
         self._given = given
+        self._store = store
         self._lock = threading.Lock()
         self._engine: Engine | None = None
         if isinstance(given, str):
@@ -59,6 +61,22 @@ class Data:
     def is_sqlite(self) -> bool:
         return self.engine.dialect.name == "sqlite"
 
+    @cached_property
+    def is_store(self) -> bool:
+        """Whether the tool's store is the same database, so that one transaction does for both.
+
+        SQLite has one writer at a time: two transactions would wait for one another.
+        """
+        given, store = self._given, self._store()
+        if isinstance(given, Database):
+            return given is store
+        if self.engine is store.engine:
+            return True
+        path = self.engine.url.database
+        if not (self.is_sqlite and store.path and path):
+            return False
+        return os.path.realpath(path) == os.path.realpath(store.path)
+
     @contextmanager
     def read(self) -> Iterator[Connection]:
         """A connection for reading; what is written through it is undone."""
@@ -72,8 +90,8 @@ class Data:
     @contextmanager
     def begin(self) -> Iterator[Connection]:
         """A transaction that nobody else's write comes between; committed at the end."""
-        if isinstance(self._given, Database):
-            with self._given.begin() as connection:
+        if self.is_store:
+            with self._store().begin() as connection:
                 yield connection
             return
         with self.engine.begin() as connection:

@@ -16,9 +16,9 @@ import sqlalchemy as sa
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError, StatementError
 
 from ..api.model import NO_DEFAULT
+from ..look.words import visible
 from ..scaffold import SetupError
 from .asked import zoned
-from .cells import visible
 from .columns import Column
 from .fields import Field, Multiline, field_of
 from .forms import Filled, Form, kept
@@ -64,9 +64,7 @@ def left_out(form: Form, columns: Sequence[Column]) -> list[Column]:
     return [column for column in columns if column.name not in names]
 
 
-def create(
-    table: Table, user: Any, values: Mapping[str, Any], audit: Audit
-) -> str:
+def create(table: Table, user: Any, values: Mapping[str, Any], audit: Audit) -> str:
     """Write a new row and return its key; Refused where the database or the narrowing refuses."""
     sql = table.sql
     given = _to_write(values, sql)

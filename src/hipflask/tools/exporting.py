@@ -19,7 +19,7 @@ from .rows import Row
 
 #: What a formula begins with, in Latin and in full width (OWASP, CSV injection), and what
 #: spreadsheets skip before it.
-_BEGINNINGS = tuple("=+-@\t\r\n＝＋－＠")
+_BEGINNINGS = tuple("=+-@\t\r\n\uff1d\uff0b\uff0d\uff20")
 #: Bytes that are gathered before they are sent.
 _PIECE = 64 * 1024
 

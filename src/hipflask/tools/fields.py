@@ -216,7 +216,7 @@ class Field:
         return found
 
     def kind_for(self, text: str) -> str:
-        """The widget for a text: one that would lose some of it is replaced by one that does not."""
+        """The widget for a text: another one where the usual one would lose some of it."""
         if self.kind in _TIMES and not _TIMES[self.kind](text):
             return "text"
         if self.kind in ("text", "integer", "number") and "\n" in text:
@@ -273,7 +273,9 @@ class Field:
             found = [upload_of(part, self._accepts) for part in parts]
         except RequestEntityTooLarge:
             most = self._accepts.max_bytes if self._accepts else None
-            raise Rejected([Flaw((), f"a file of at most {most:,} bytes", "a longer one")]) from None
+            raise Rejected(
+                [Flaw((), f"a file of at most {most:,} bytes", "a longer one")]
+            ) from None
         return found if is_list else found[-1]
 
     def _several(self, texts: list[str]) -> Any:
@@ -288,7 +290,9 @@ class Field:
         is_text = self.kind in ("text", "multiline") and self._inner is str
         if is_text and not self.is_required:
             return self._from_text([""])
-        if self.kind == "choice" and any(text == "" and label != "choose" for text, label in self.options):
+        if self.kind == "choice" and any(
+            text == "" and label != "choose" for text, label in self.options
+        ):
             return self._from_text([""])
         raise Rejected([Flaw((), self.expected, "nothing")])
 

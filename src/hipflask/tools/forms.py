@@ -47,7 +47,9 @@ def form_of(function: Callable[..., Any], leave_out: Iterable[str] = ()) -> Form
         try:
             hint = layer.hint(parameter.name, parameter.annotation)
         except NameError as error:
-            raise SetupError(f"{where} has an annotation that cannot be resolved: {error}.") from None
+            raise SetupError(
+                f"{where} has an annotation that cannot be resolved: {error}."
+            ) from None
         default = NO_DEFAULT if parameter.default is parameter.empty else parameter.default
         fields.append(field_of(parameter.name, hint, default, where=where))
     return Form(fields)

@@ -15,7 +15,7 @@ import msgspec
 
 from ..scaffold import SetupError
 from .asked import Asked
-from .columns import Column, column_of
+from .columns import column_of
 from .keys import dump_key
 from .rows import Row
 
@@ -85,7 +85,10 @@ def order_of(value: Any) -> tuple[Any, ...]:
         value = value if value.tzinfo else value.replace(tzinfo=UTC)
         return (2, (value - _EPOCH).total_seconds())
     if isinstance(value, date):
-        return (2, (datetime(value.year, value.month, value.day, tzinfo=UTC) - _EPOCH).total_seconds())
+        return (
+            2,
+            (datetime(value.year, value.month, value.day, tzinfo=UTC) - _EPOCH).total_seconds(),
+        )
     if isinstance(value, time):
         return (3, value.isoformat())
     if isinstance(value, str):

@@ -220,7 +220,9 @@ class SqlRows:
                 self._fetched(connection, build(True), limit, offset), given, None
             )
 
-    def _fetched(self, connection: Any, query: Any, limit: int | None, offset: int) -> Iterator[Row]:
+    def _fetched(
+        self, connection: Any, query: Any, limit: int | None, offset: int
+    ) -> Iterator[Row]:
         if limit is not None:
             query = query.limit(limit).offset(offset)
         with connection.execute(query) as result:

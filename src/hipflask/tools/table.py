@@ -13,7 +13,7 @@ from ..scaffold import SetupError
 from ..security import Identity, Stance, roles
 from ..security.access import place_of
 from .actions import declare
-from .asked import Asked, parse_asked
+from .asked import DEEPEST, Asked, parse_asked
 from .columns import Column
 from .fields import label_of
 from .rows import Row
@@ -41,8 +41,12 @@ class Listing(msgspec.Struct, frozen=True):
     is_capped: bool
 
     @property
-    def has_more(self) -> bool:
-        return self.count > self.asked.offset + len(self.rows) or self.is_capped
+    def has_next(self) -> bool:
+        """Whether there is a page behind this one that may be asked for."""
+        asked = self.asked
+        is_more = self.count > asked.offset + len(self.rows)
+        is_full = self.is_capped and len(self.rows) == asked.size
+        return (is_more or is_full) and asked.page * asked.size <= DEEPEST
 
 
 class Options(msgspec.Struct, frozen=True):
@@ -182,7 +186,9 @@ class Table:
             return tuple(by_name[name] for name in names if name in by_name)
         return tuple(columns[:MOST_SHOWN])
 
-    def stream(self, asked: Asked, user: Identity | None) -> tuple[tuple[Column, ...], Iterator[Row]]:
+    def stream(
+        self, asked: Asked, user: Identity | None
+    ) -> tuple[tuple[Column, ...], Iterator[Row]]:
         """The columns and all rows that are asked for, read while they are gone through."""
         rows = self._open(user)
         columns = self._seen(rows.columns)
@@ -199,6 +205,16 @@ class Table:
         """The row of a key, if `user` may see it; with `connection` as its transaction has it."""
         found: Row | None = self._open(user).one(key, connection)
         return found
+
+    def count(self, user: Identity | None) -> tuple[int, bool]:
+        """How many rows `user` may see, and whether there are more than that."""
+        found: tuple[int, bool] = self._open(user).count(Asked(), ())
+        return found
+
+    def columns_of_key(self) -> tuple[str, ...]:
+        """The columns that tell a row from all others; none where it is not known."""
+        found: tuple[str, ...] = self._sql.key if self._sql is not None else self.options.key
+        return found or ("id",)
 
     def filters(self, columns: Sequence[Column]) -> list[Column]:
         """The columns that may be filtered by."""
@@ -279,8 +295,11 @@ class _SqlView:
         self, asked: Asked, search: Sequence[str], names: Sequence[str]
     ) -> tuple[list[Row], int, bool]:
         rows = self._sql.read(self._narrow, asked, search, names)
+        return rows, *self.count(asked, search)
+
+    def count(self, asked: Asked, search: Sequence[str]) -> tuple[int, bool]:
         count = self._sql.count(self._narrow, asked, search, MOST_COUNTED)
-        return rows, min(count, MOST_COUNTED), count > MOST_COUNTED
+        return min(count, MOST_COUNTED), count > MOST_COUNTED
 
     def stream(self, asked: Asked, search: Sequence[str], names: Sequence[str]) -> Iterator[Row]:
         found: Iterator[Row] = self._sql.stream(self._narrow, asked, search, names)
@@ -314,6 +333,9 @@ class _MemoryView:
         found = self._rows.find(asked, search)
         rows = found[asked.offset : asked.offset + asked.size]
         return rows, len(found), self._rows.is_cut
+
+    def count(self, asked: Asked, search: Sequence[str]) -> tuple[int, bool]:
+        return len(self._rows.find(asked, search)), self._rows.is_cut
 
     def stream(self, asked: Asked, search: Sequence[str], names: Sequence[str]) -> Iterator[Row]:
         return iter(self._rows.find(asked, search))
@@ -363,5 +385,7 @@ def _count(function: Callable[..., Any], most: int) -> int:
     needed = [each for each in found if each.default is each.empty]
     if len(needed) > most:
         what = "query and user" if most == 2 else "user"
-        raise SetupError(f"{place_of(function)} takes {len(needed)} arguments, and is given {what}.")
+        raise SetupError(
+            f"{place_of(function)} takes {len(needed)} arguments, and is given {what}."
+        )
     return min(len(found), most)

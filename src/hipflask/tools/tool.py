@@ -1,10 +1,10 @@
 """A tool: pages over a team's own data, for those who have a role.
 
-    ops = Tool(app, "ops", data="sqlite:///shop.db")
+ops = Tool(app, "ops", data="sqlite:///shop.db")
 
-    @ops.table("orders", search=["customer"], filters=["status"], read="support", export="lead")
-    def orders(query, user):
-        return query.where(query.selected_columns.archived == False)
+@ops.table("orders", search=["customer"], filters=["status"], read="support", export="lead")
+def orders(query, user):
+    return query.where(query.selected_columns.archived == False)
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ from ..database.opened import database_of
 from ..globals import request
 from ..scaffold import SetupError
 from ..security import Identity, Stance, allow, current_identity
+from . import audit
 from .actions import Action, declare
 from .desk import add_desk
 from .pages import Look, look_of
@@ -173,9 +174,7 @@ class Tool:
         given = {"read": read, "export": export, "create": create, "edit": edit}
         who = {verb: stance_of_who(given[verb], f"{where}, {verb}=") for verb in VERBS}
         if all(stance is None for stance in who.values()):
-            raise SetupError(
-                f"{where}: nobody could see it. Say who may: read='support', a role."
-            )
+            raise SetupError(f"{where}: nobody could see it. Say who may: read='support', a role.")
         source = getattr(source, "__table__", source)
         options = Options(
             title=title,
@@ -191,9 +190,7 @@ class Tool:
         )
         stances = {verb: stance for verb, stance in who.items() if stance is not None}
         opened = self.data if data is None else self._open(data)
-        table = Table(
-            self, source, name or _name_of(source), stances, options, opened, where
-        )
+        table = Table(self, source, name or _name_of(source), stances, options, opened, where)
         if table.name:
             self._keep(table)
         return table
@@ -227,7 +224,7 @@ class Tool:
     def _open(self, given: Any) -> Any:
         from .data import Data  # loads SQLAlchemy
 
-        data = Data(given)
+        data = Data(given, lambda: self.store)
         self._opened.append(data)
         return data
 
@@ -264,6 +261,19 @@ class Tool:
     def look(self) -> Look:
         """How its pages are made."""
         return look_of(self)
+
+    def tell(
+        self,
+        event: str,
+        table: Table,
+        by: Identity,
+        detail: Mapping[str, Any],
+        connection: Any = None,
+    ) -> None:
+        """Write a line into the audit, in a transaction of the store if there is one."""
+        audit.write(
+            self.store, self.name, event, table.name, by=by, detail=detail, connection=connection
+        )
 
     def page(self, template: str, code: int = 200, **names: Any) -> Any:
         """A page of the tool, with its navigation for whoever asks."""
