@@ -231,7 +231,7 @@ def test_what_was_edited_after_the_check_is_not_posted(app):
     from examples.document_workflow.store import documents
 
     archive = app.extensions["archive"]
-    row = document(app, "A-1000")
+    row = document(app, "N-1001")
     with archive.engine.begin() as connection:
         connection.execute(update(documents).values(total=9999).where(documents.c.id == row.id))
     with pytest.raises(ValueError, match="not 9999"):

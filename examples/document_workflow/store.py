@@ -177,7 +177,7 @@ class Archive:
         """How many documents there are in each state."""
         query = select(documents.c.state, func.count()).group_by(documents.c.state)
         with self.engine.connect() as connection:
-            found = dict(connection.execute(query).tuples().all())
+            found: dict[str, int] = dict(connection.execute(query).all())
         return [(state, found.get(state, 0)) for state in STATES]
 
     def _flaws(self, connection: Connection, fields: Fields, own_id: int = 0) -> list[str]:

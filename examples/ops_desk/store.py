@@ -134,20 +134,16 @@ class Desk:
         with self.engine.connect() as connection:
             last = connection.scalar(select(func.max(orders.c.created_at)))
             day = func.date(orders.c.created_at)
-            found = dict(connection.execute(select(day, func.count()).group_by(day)).tuples().all())
+            rows = connection.execute(select(day, func.count()).group_by(day)).all()
+        found: dict[str, int] = dict(rows)
         wanted = [(last - timedelta(days=back)).date() for back in range(days)][::-1]
         return [(f"{each:%d %b}", found.get(each.isoformat(), 0)) for each in wanted]
 
     def sums_by_status(self) -> list[tuple[str, Decimal]]:
         """The sum of all orders in each state."""
+        query = select(orders.c.status, func.sum(orders.c.amount)).group_by(orders.c.status)
         with self.engine.connect() as connection:
-            found: dict[str, Any] = dict(
-                connection.execute(
-                    select(orders.c.status, func.sum(orders.c.amount)).group_by(orders.c.status)
-                )
-                .tuples()
-                .all()
-            )
+            found: dict[str, Any] = dict(connection.execute(query).all())
         return [(status, Decimal(found.get(status, 0))) for status in STATUSES]
 
     def _move(self, order_id: int, old: str, new: str) -> None:
