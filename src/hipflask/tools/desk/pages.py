@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any, NamedTuple
 
 from werkzeug.exceptions import NotFound
@@ -15,10 +15,10 @@ from .. import audit
 from ..actions.declaring import Action
 from ..forms import PREFIX
 from ..rows import key_of
+from ..runs import rows
 from ..runs.choosing import choose
 from ..runs.gate import Gate
 from ..runs.refusing import GateError
-from ..runs.rows import PAGE, RunRow, count_awaiting
 from ..runs.states import OPEN, RunState
 from ..views import guarded
 from .asking import DOINGS, LAST_ID, as_http, caller, do, may_audit
@@ -27,7 +27,7 @@ from .asking import DOINGS, LAST_ID, as_http, caller, do, may_audit
 MOST_NAMED = 10
 STATES = (
     ("All", ""),
-    ("To approve", "awaiting"),
+    ("To approve", str(RunState.AWAITING)),
     ("Open", "open"),
     ("Done", "done"),
     ("Failed", "failed"),
@@ -136,10 +136,10 @@ class Desk:
         said: str,
         code: int,
     ) -> Response:
-        rows: list[Any] = []
+        found: list[Any] = []
         if action.takes and (keys or filter is not None):
             try:
-                rows = choose(action, by, keys=keys, filter=filter)[1]
+                found = choose(action, by, keys=keys, filter=filter)[1]
             except GateError as error:
                 if not said:
                     said, code = str(error), error.code
@@ -154,8 +154,8 @@ class Desk:
             keys=keys,
             filter=filter,
             said=said,
-            count=len(rows),
-            names=[key_of(row) for row in rows[:MOST_NAMED]],
+            count=len(found),
+            names=[key_of(row) for row in found[:MOST_NAMED]],
         )
 
     # Runs
@@ -168,14 +168,14 @@ class Desk:
         wanted = request.args.get("state", "")
         before = request.args.get("before", type=_id)
         states = OPEN if wanted == "open" else [s for s in RunState if s == wanted]
-        found = self._gate.find(by, states=states, before=before, limit=PAGE + 1)
+        found = self._gate.find(by, states=states, before=before, limit=rows.PAGE + 1)
         with self._gate.database.read() as connection:
-            awaiting = count_awaiting(connection, self._tool.name)
+            awaiting = rows.count_awaiting(connection, self._tool.name)
         return self._page(
             "runs.html",
             here="runs",
-            runs=found[:PAGE],
-            older=found[PAGE - 1].id if len(found) > PAGE else None,
+            runs=found[: rows.PAGE],
+            older=found[rows.PAGE - 1].id if len(found) > rows.PAGE else None,
             before=before,
             wanted=wanted,
             choices=STATES,
@@ -183,8 +183,11 @@ class Desk:
             now=self._gate.database.clock.now(),
         )
 
-    def run(self, id: int, said: str = "", code: int = 200, errors: Any = None) -> Response:
+    def run(self, id: int) -> Response:
         """One run: its plan, what may be done with it, how far it has come."""
+        return self._run(id)
+
+    def _run(self, id: int, said: str = "", code: int = 200, errors: Any = None) -> Response:
         by = caller()
         try:
             run, action = self._gate.read(id, by)
@@ -196,8 +199,6 @@ class Desk:
             moved = self._gate.check(run, action)
             said = said or ("" if moved else "Planned once more: nothing has moved.")
         with self._gate.database.read() as connection:
-            from ..runs import rows
-
             undone_by = rows.find(connection, self._tool.name, undo_of=run.id, limit=1)
         return self._page(
             "run.html",
@@ -206,8 +207,7 @@ class Desk:
             run=run,
             action=action,
             steps=steps,
-            secrets=_secret_form(action).blank().shown if action.form.secrets else [],
-            errors=errors or {},
+            secrets=_secret_fields(action, errors or {}),
             may={what: self._gate.may(what, run, action, by) for what in _MAY},
             is_mine=by.name == run.requester,
             moved=moved,
@@ -238,7 +238,7 @@ class Desk:
         except GateError as error:
             if error.code == 404:
                 raise as_http(error) from None
-            return self.run(id, str(error), error.code, error.errors)
+            return self._run(id, str(error), error.code, error.errors)
         return self._go(self._tool.link("run", id=run.id))
 
     # The audit
@@ -297,9 +297,13 @@ def _planned_form(action: Action) -> Any:
     return form(field for field in action.form.fields if not field.is_secret)
 
 
-def _secret_form(action: Action) -> Any:
-    form = type(action.form)
-    return form(field for field in action.form.fields if field.is_secret)
+def _secret_fields(action: Action, errors: Mapping[str, str]) -> list[Any]:
+    """The fields of the action's secrets, with what was wrong about them."""
+    form = type(action.form)(field for field in action.form.fields if field.is_secret)
+    filled = form.blank()
+    for name, error in errors.items():
+        filled.refuse(name, error)
+    return filled.shown
 
 
 def _id(text: str) -> int:
@@ -307,6 +311,3 @@ def _id(text: str) -> int:
     if not 0 < found <= LAST_ID:
         raise ValueError(text)
     return found
-
-
-__all__ = ["Desk", "Entry", "RunRow"]

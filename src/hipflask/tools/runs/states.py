@@ -10,7 +10,7 @@ class RunState(StrEnum):
 
     DRAFTED = "drafted"  # being planned; seen by nobody but the process that plans it
     PLANNED = "planned"  # it can be read, and nobody has asked for it
-    AWAITING = "awaiting"  # asked for; a second person has to approve
+    AWAITING = "awaiting_approval"  # asked for; a second person has to approve
     APPROVED = "approved"  # on its way into the queue
     REJECTED = "rejected"
     EXPIRED = "expired"  # nobody has approved it in time
