@@ -62,7 +62,12 @@ KINDS: dict[str, tuple[Any, st.SearchStrategy[Any]]] = {
     "Enum": (Colour, st.sampled_from(Colour)),
     "IntEnum": (Size, st.sampled_from(Size)),
     "Literal": (Literal["a", "<b>", 3], st.sampled_from(["a", "<b>", 3])),
-    "choices": (list[Colour], st.lists(st.sampled_from(Colour), unique=True)),
+    "choices": (
+        list[Colour],
+        st.sets(st.sampled_from(Colour)).map(
+            lambda found: [each for each in Colour if each in found]
+        ),
+    ),
     "set": (set[Literal["x", "y"]], st.sets(st.sampled_from(["x", "y"]))),
     "list": (list[int], st.lists(st.integers())),
     "optional": (int | None, st.none() | st.integers()),

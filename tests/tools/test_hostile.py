@@ -43,7 +43,9 @@ class Tags(HTMLParser):
 
     def handle_starttag(self, tag: str, attrs: Any) -> None:
         for name, value in attrs:
-            if name.startswith("on") or name == "style" or (value or "").startswith("javascript:"):
+            leads = name in ("href", "src", "action", "formaction")
+            runs = leads and (value or "").strip().lower().startswith("javascript:")
+            if name.startswith("on") or name == "style" or runs:
                 self.running.append(f"{tag} {name}={value}")
             if name == "id":
                 self.ids.append(value)
@@ -77,14 +79,13 @@ def make(app: Flask, tmp_path: Path) -> Iterator[Callable[..., Tool]]:
                 connection.execute(statement)
         connection.commit()
         connection.close()
-        tool = Tool(app, "ops", data=f"sqlite:///{path}", store=f"sqlite:///{tmp_path}/store.db")
+        tool = Tool(app, "ops", data=f"sqlite:///{path}")
         made.append(tool)
         return tool
 
     yield run
     for tool in made:
         tool.close()
-        tool.store.close()
 
 
 def links(page: str) -> list[str]:
@@ -195,7 +196,8 @@ def test_two_hundred_columns(make: Any, get: Ask) -> None:
 def test_values_that_are_not_of_their_columns_type(make: Any, get: Ask, post: Ask) -> None:
     tool = make(
         (
-            "CREATE TABLE t (id INTEGER PRIMARY KEY, at DATETIME, day DATE, n INTEGER, d NUMERIC(9, 2), f BOOLEAN)",
+            "CREATE TABLE t (id INTEGER PRIMARY KEY, at DATETIME, day DATE, n INTEGER,"
+            " d NUMERIC(9, 2), f BOOLEAN)",
             None,
         ),
         (

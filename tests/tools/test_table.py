@@ -50,13 +50,13 @@ def test_a_function_narrows_the_rows(ops: Tool, get: Ask) -> None:
     ("query", "expected"),
     [
         ("?q=customer+120", [120]),
-        ("?q=paid+customer+12", [12, 120]),
+        ("?q=paid+customer+12", [12, 112, 120]),
         ("?q=100%25", []),
         ("?amount.from=119", [119, 120]),
         ("?amount.to=2.5", [1, 2]),
         ("?amount.from=3&amount.to=5", [3, 4]),
         ("?amount.is=7.50", [7]),
-        ("?created.from=2026-12-12", [11, 23, 95, 107]),
+        ("?created.from=2026-12-12", [11, 23, 47, 71, 83, 95, 107]),
         ("?created.is=2026-02-02", [1, 85]),
         ("?created.to=2026-01-01", [84]),
         ("?status.is=paid&q=customer+2&size=25&sort=id.desc&page=1", [120, 112, 102]),
@@ -159,8 +159,9 @@ def test_counts_end_somewhere(ops: Tool, get: Ask, monkeypatch: pytest.MonkeyPat
 def test_queries_are_tables(app: Flask, ops: Tool, get: Ask) -> None:
     @ops.table(read="support", key=["status"])
     def by_status(user: Identity) -> Any:
-        columns = sa.column("status"), sa.func.count().label("orders")
-        return sa.select(*columns).select_from(sa.table("orders")).group_by(sa.column("status"))
+        status: Any = sa.column("status", sa.String)
+        query = sa.select(status, sa.func.count().label("orders"))
+        return query.select_from(sa.table("orders")).group_by(status)
 
     page = get("/ops/tables/by-status?sort=status.desc").text
     assert page.index("paid") < page.index("open")

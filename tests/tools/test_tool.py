@@ -74,7 +74,7 @@ def test_setup_that_cannot_work_says_why(app: Flask, ops: Tool, tmp_path: Path) 
     with pytest.raises(SetupError, match="has a table 'orders' already"):
         ops.table("orders", read="support")
     with pytest.raises(SetupError, match="gone through once"):
-        ops.table((row for row in []), name="once", read="support")
+        ops.table(iter([{"id": 1}]), name="once", read="support")
     with pytest.raises(SetupError, match="small letters"):
         Tool(app, "Ops Desk")
     with pytest.raises(SetupError, match="a tool 'ops' already"):

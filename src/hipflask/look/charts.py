@@ -209,7 +209,7 @@ def _framed(
         parts.append(
             f'<line class="{kind}" x1="{LEFT}" y1="{y}" x2="{WIDTH - RIGHT}" y2="{y}"'
             f' stroke="currentColor"/><text x="{LEFT - 6}" y="{y}" dy="0.32em"'
-            f' text-anchor="end" fill="currentColor">{_text(_short(mark, scale.step))}</text>'
+            f' text-anchor="end" fill="currentColor">{_text(_short(mark, max(abs(scale.low), abs(scale.high))))}</text>'
         )
     parts.append(drawn)
     # As many labels as have room, the first among them.
@@ -231,7 +231,7 @@ def _framed(
 
 
 def _shown(rows: Sequence[tuple[str, float | None]]) -> list[tuple[str, str]]:
-    return [(label, "–" if value is None else _figure(value)) for label, value in rows]
+    return [(label, "-" if value is None else _figure(value)) for label, value in rows]
 
 
 def _sentence(
@@ -262,13 +262,13 @@ def _figure(value: float) -> str:
     return f"{'-' if value < 0 else ''}{dump_number(int(whole))}{'.' if rest else ''}{rest}"
 
 
-def _short(value: float, step: float) -> str:
-    """A mark of the axis: 1.5k instead of 1500."""
+def _short(value: float, most: float) -> str:
+    """A mark of the axis, `most` being the highest: 15k instead of 15000, on all marks alike."""
     for size, letter in ((1e9, "G"), (1e6, "M"), (1e3, "k")):
-        if abs(value) >= size and step >= size / 1000:
-            return f"{value / size:.3f}".rstrip("0").rstrip(".") + letter
-    if value and abs(value) < 1e-4:
-        return f"{value:.0e}"
+        if value and 10 * size <= most < 1e15:
+            return f"{value / size:.6f}".rstrip("0").rstrip(".") + letter
+    if most >= 1e15 or most < 1e-3:
+        return f"{value:.3g}"
     return f"{value:.6f}".rstrip("0").rstrip(".") or "0"
 
 

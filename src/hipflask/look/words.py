@@ -30,7 +30,7 @@ def dump_number(value: int) -> str:
 
 
 def tone_of(state: object) -> str:
-    """What colour a state has: good, busy, bad, odd, soft, or none. It is never told by it alone."""
+    """What colour a state has besides its word: good, busy, bad, odd, soft, or none."""
     return _TONE_OF.get(str(state).strip().lower().replace(" ", "_").replace("-", "_"), "")
 
 

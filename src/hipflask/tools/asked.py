@@ -21,7 +21,7 @@ from ..api.kinds import codec_of, is_scalar
 from ..api.kinds.text import words_of
 from ..api.model import Flaw, Rejected
 from .columns import Column
-from .fields import plain_words
+from .fields import plain_words, with_seconds
 
 SIZES = (25, 50, 100, 250)
 SIZE = 50
@@ -210,6 +210,8 @@ def _value(column: Column, text: str) -> Any:
     if column.type is object or not is_scalar(column.type):
         return _text(text)
     texts = [text.strip() if column.kind in ("number", "time") else _text(text)]
+    if column.kind == "time":
+        texts = [with_seconds(texts[0])]
     value = codec_of(column.type).from_text(texts)
     if isinstance(value, int) and not -_INT64 <= value < _INT64:
         raise Rejected([_flaw(f"{words_of(column.type)} of fewer digits")])

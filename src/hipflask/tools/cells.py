@@ -34,7 +34,7 @@ def cell_of(value: Any, most: int = SHORT) -> Cell:
     if isinstance(value, bool):
         return Cell("flag", "yes" if value else "no")
     if isinstance(value, int | float | Decimal):
-        return Cell("number", _number(value)[:most])
+        return Cell("number", number_of(value)[:most])
     if isinstance(value, datetime):
         return Cell("time", _moment(value), value.isoformat())
     if isinstance(value, date | time):
@@ -60,7 +60,8 @@ def text_of(value: Any) -> str:
         return f"({type(value).__name__}: {type(error).__name__})"
 
 
-def _number(value: int | float | Decimal) -> str:
+def number_of(value: int | float | Decimal) -> str:
+    """A number as text."""
     try:
         return str(value)
     except ValueError:  # of more digits than Python writes

@@ -70,9 +70,10 @@ def create(table: Table, user: Any, values: Mapping[str, Any], audit: Audit) -> 
     given = _to_write(values, sql)
     try:
         with sql.data.begin() as connection:
-            result = connection.execute(sa.insert(sql.table).values(**given))
-            made = dict(zip(sql.key, result.inserted_primary_key, strict=True))
-            key = str(sql.row(made)._key)
+            result = connection.execute(sa.insert(sql.table).values(given))
+            names = [str(column.key) for column in sql.table.primary_key.columns]
+            made = {**given, **dict(zip(names, result.inserted_primary_key or (), strict=False))}
+            key = str(sql.row({name: made.get(name) for name in sql.key})._key)
             row = table.row(key, user, connection)
             if row is None:
                 raise Refused("The row would not be among those you may see.")
@@ -100,7 +101,7 @@ def edit(
                 return before
             condition = sql.condition(sql.table.c, key)
             values = _to_write(changes, sql)
-            connection.execute(sa.update(sql.table).where(condition).values(**values))
+            connection.execute(sa.update(sql.table).where(condition).values(values))
             row = table.row(key, user, connection)
             if row is None:
                 raise Refused("The row would no longer be among those you may see.")
@@ -112,7 +113,7 @@ def edit(
 
 def changes_of(form: Form, row: Row, sent: Any) -> tuple[Filled, dict[str, Any]]:
     """What was typed, and of it what is another value than the row's."""
-    blank = form.blank(row)
+    blank = form.blank(dict(row))
     filled = form.read(sent)
     changes = {}
     for field, shown in zip(form.fields, blank.shown, strict=True):
@@ -134,7 +135,7 @@ def changes_of(form: Form, row: Row, sent: Any) -> tuple[Filled, dict[str, Any]]
 def differing(form: Form, filled: Filled, row: Row) -> list[tuple[Field, str, str]]:
     """The fields of which what was typed and what is stored differ, with both texts."""
     found = []
-    for typed, stored in zip(filled.shown, form.blank(row).shown, strict=True):
+    for typed, stored in zip(filled.shown, form.blank(dict(row)).shown, strict=True):
         mine, theirs = "\n".join(typed.texts), "\n".join(stored.texts)
         if typed.kind == "check":
             mine = "yes" if typed.is_checked else "no"
@@ -187,6 +188,10 @@ def _fields(table: Table, columns: Sequence[Column], row: Row | None) -> list[Fi
     return found
 
 
+def _is_made_always(sql: Any) -> bool:
+    return sql.identity is not None and bool(sql.identity.always)
+
+
 def _is_too_long(value: Any) -> bool:
     return isinstance(value, str) and len(value) > LONGEST
 
@@ -194,7 +199,12 @@ def _is_too_long(value: Any) -> bool:
 def _field_of(table: Table, column: Column, is_new: bool) -> Field | None:
     """The field of a column; None for one that no form can hold, or that the database makes."""
     sql = table.sql.table.columns.get(column.name)
-    if sql is None or sql.computed is not None or column.kind in ("bytes", "other"):
+    if (
+        sql is None
+        or sql.computed is not None
+        or _is_made_always(sql)
+        or column.kind in ("bytes", "other")
+    ):
         return None
     annotation: Any = column.type
     is_text = isinstance(sql.type, sa.String) and not isinstance(sql.type, sa.Enum)

@@ -64,7 +64,7 @@ _TIMES = {
     "datetime": re.compile(r"(\d{4}-\d\d-\d\dT\d\d:\d\d(:\d\d(\.\d{1,3})?)?)?").fullmatch,
     "time": re.compile(r"(\d\d:\d\d(:\d\d(\.\d{1,3})?)?)?").fullmatch,
 }
-_without_seconds = re.compile(r"(\d{4}-\d\d-\d\dT)?\d\d:\d\d").fullmatch
+_without_seconds = re.compile(r"((?:\d{4}-\d\d-\d\d[T ])?\d\d:\d\d)(Z|[+-]\d\d:\d\d)?").fullmatch
 _YES, _NO = "true", "false"
 
 
@@ -247,7 +247,7 @@ class Field:
             return None
         texts = [_line_ends(texts[-1])] if texts else [""]
         if self.kind not in ("text", "multiline", "secret", "choice"):
-            texts = [_with_seconds(texts[0].strip())]
+            texts = [with_seconds(texts[0].strip())]
         value = self._from_text(texts)
         return Secret(value) if self.is_secret else value
 
@@ -352,9 +352,10 @@ def _line_ends(text: str) -> str:
     return text.replace("\r\n", "\n")
 
 
-def _with_seconds(text: str) -> str:
-    """A time as RFC 3339 has it: browsers leave out seconds that are zero."""
-    return f"{text}:00" if _without_seconds(text) else text
+def with_seconds(text: str) -> str:
+    """A time as RFC 3339 has it: browsers, and people, leave out seconds that are zero."""
+    found = _without_seconds(text)
+    return f"{found[1]}:00{found[2] or ''}" if found else text
 
 
 #: Examples in place of the standards' names, which few people know by heart.

@@ -213,7 +213,10 @@ class Shown:
     @property
     def options(self) -> list[Option]:
         chosen = set(self.texts)
-        return [Option(text, label, text in chosen) for text, label in self.field.options]
+        found = [Option(text, label, text in chosen) for text, label in self.field.options]
+        known = {option.text for option in found}
+        # What was sent, or is stored, and is none of them: it is shown, and refused when changed.
+        return found + [Option(text, text, True) for text in self.texts if text not in known]
 
     @property
     def attributes(self) -> dict[str, str]:

@@ -28,13 +28,16 @@ def dump_key(values: Sequence[Any]) -> str:
     return text if len(text) <= LONGEST else ""
 
 
-def parse_key(text: str, types: Sequence[Any]) -> tuple[Any, ...] | None:
-    """The values of a key, as values of `types`; None for text that is no key of those."""
+def parse_key(text: str, types: Sequence[Any], is_loose: bool = False) -> tuple[Any, ...] | None:
+    """The values of a key, as values of `types`; None for text that is no key of those.
+
+    With `is_loose` what is no value of its type stays the text that it is.
+    """
     parts = text.split(",")
     if len(parts) != len(types) or len(text) > LONGEST:
         return None
     try:
-        return tuple(map(_parse, parts, types))
+        return tuple(_parse(*each, is_loose) for each in zip(parts, types, strict=True))
     except (ValueError, Rejected):
         return None
 
@@ -53,7 +56,7 @@ def _dump(value: Any) -> str:
     return _other.sub(lambda found: b"~%02X" % found[0][0], raw).decode("ascii")
 
 
-def _parse(part: str, type: Any) -> Any:
+def _parse(part: str, type: Any, is_loose: bool) -> Any:
     if not _parts(part):
         raise ValueError(part)
     if part == "~n":
@@ -65,4 +68,9 @@ def _parse(part: str, type: Any) -> Any:
     text = raw.decode("utf-8", "surrogatepass")
     if type in (str, bytes) or not is_scalar(type):
         return text
-    return codec_of(type).from_text([text])
+    try:
+        return codec_of(type).from_text([text])
+    except Rejected:
+        if is_loose:
+            return text
+        raise

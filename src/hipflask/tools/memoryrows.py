@@ -15,6 +15,7 @@ import msgspec
 
 from ..scaffold import SetupError
 from .asked import Asked
+from .cells import text_of
 from .columns import column_of
 from .keys import dump_key
 from .rows import Row
@@ -93,7 +94,8 @@ def order_of(value: Any) -> tuple[Any, ...]:
         return (3, value.isoformat())
     if isinstance(value, str):
         return (4, value.casefold(), value)
-    return (4, str(value).casefold(), str(value))
+    text = text_of(value)
+    return (4, text.casefold(), text)
 
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -150,7 +152,7 @@ def _matches(row: Row, asked: Asked, search: Sequence[str]) -> bool:
 
 
 def _said(value: Any) -> str:
-    return "" if value is None else str(value).casefold()
+    return "" if value is None else text_of(value).casefold()
 
 
 def _test(value: Any, test: str, wanted: Any) -> bool:

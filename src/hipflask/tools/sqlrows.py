@@ -48,9 +48,9 @@ class SqlRows:
         """SQLAlchemy's table, which may be written to; None for a query."""
         source = self._source
         if isinstance(source, str):
-            if self._reflected is None:
-                with self._lock:
-                    self._reflected = self._reflected or self._reflect(source)
+            with self._lock:
+                if self._reflected is None:
+                    self._reflected = self._reflect(source)
             return self._reflected
         return source if isinstance(source, sa.Table) else None
 
@@ -141,16 +141,28 @@ class SqlRows:
 
         return next(self._rows(connection, build, 2, 0), None)
 
+    def delete(self, key: str) -> None:
+        """Delete the row of a key; LookupError where it is gone already."""
+        condition = None if self.table is None else self.condition(self.table.c, key)
+        if condition is None:
+            raise LookupError(f"{self._where} has no row {key!r} that could be deleted.")
+        with self.data.begin() as connection:
+            if connection.execute(sa.delete(self.table).where(condition)).rowcount != 1:
+                raise LookupError(f"The row {key!r} is gone already.")
+
     def condition(self, columns: Any, key: str) -> Any:
         """What is true of the row of a key; None for text that is no key here."""
         by_name = {column.name: column for column in self.columns}
         types = [by_name[name].type for name in self.key]
-        values = parse_key(key, types) if self.key else None
+        # SQLite keeps any value in any column, and a key of text has an address as well.
+        values = parse_key(key, types, is_loose=self.data.is_sqlite) if self.key else None
         if values is None or any(_is_beyond(value) for value in values):
             return None
         tests = []
-        for name, value in zip(self.key, values, strict=True):
+        for name, type, value in zip(self.key, types, values, strict=True):
             column = columns[name]
+            if isinstance(value, str) and type is not str:
+                column = sa.type_coerce(column, String())
             tests.append(column.is_(None) if value is None else column == value)
         return sa.and_(*tests)
 

@@ -8,15 +8,16 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any, TypeVar
 
 import msgspec
+from werkzeug.datastructures import MultiDict
 
 from ..scaffold import SetupError
 from ..security import Identity, Stance, roles
 from ..security.access import place_of
-from .actions import declare
+from .actions import Action, Run, declare
 from .asked import DEEPEST, Asked, parse_asked
 from .columns import Column
 from .fields import label_of
-from .rows import Row
+from .rows import Row, key_of
 
 F = TypeVar("F", bound=Callable[..., Any])
 #: Who may: a role, several of which any suffices, or a stance of `hipflask.security`.
@@ -39,6 +40,8 @@ class Listing(msgspec.Struct, frozen=True):
     #: How many rows there are; where `is_capped`, how many at least.
     count: int
     is_capped: bool
+    #: All columns that may be seen, of which `columns` are shown.
+    seen: tuple[Column, ...] = ()
 
     @property
     def has_next(self) -> bool:
@@ -61,6 +64,7 @@ class Options(msgspec.Struct, frozen=True):
     key: tuple[str, ...] = ()
     sort: str = ""
     editable: tuple[str, ...] = ()
+    views: dict[str, str] = {}
     audit_reads: bool = False
 
 
@@ -87,6 +91,8 @@ class Table:
         self.where = where
         #: What is declared on it: by name, whatever `hipflask.tools.actions` makes of it.
         self.actions: dict[str, Any] = {}
+        #: Charts that stand on its page.
+        self.figures: list[Any] = []
         self.description = ""
         self._who = who
         self._source = source
@@ -120,6 +126,23 @@ class Table:
             return function
 
         return decorate
+
+    def deletable(self, **options: Any) -> Action:
+        """Let rows be deleted by an action `delete`: planned, confirmed, audited as others are.
+
+        The options are those of `action`: `roles`, `approve`, `limit`, `available`. Raises
+        SetupError for a table whose rows are in no database.
+        """
+        sql = self._sql
+        if sql is None:
+            raise SetupError(f"{self.where}: its rows are in no database, so none is deleted.")
+
+        def delete(run: Run, rows: list[Row]) -> None:
+            """Delete rows for good."""
+            for row in rows:
+                run.do(f"delete {key_of(row)} of {self.title}", sql.delete, key_of(row))
+
+        return declare(self.tool, self, delete, **options)
 
     @property
     def title(self) -> str:
@@ -173,10 +196,10 @@ class Table:
         asked = self._ask(args, columns)
         shown = self.shown(columns, asked)
         if asked.errors:
-            return Listing(asked, shown, [], 0, False)
+            return Listing(asked, shown, [], 0, False, columns)
         search = self._search(columns)
         found, count, is_capped = rows.page(asked, search, [column.name for column in shown])
-        return Listing(asked, shown, found, count, is_capped)
+        return Listing(asked, shown, found, count, is_capped, columns)
 
     def shown(self, columns: Sequence[Column], asked: Asked) -> tuple[Column, ...]:
         """The columns of a list: those asked for, else those declared, else the first few."""
@@ -223,6 +246,8 @@ class Table:
 
     def _ask(self, args: Any, columns: Sequence[Column]) -> Asked:
         by_name = {column.name: column for column in columns}
+        if not hasattr(args, "getlist"):
+            args = MultiDict(args)
         return parse_asked(args, by_name, self.options.filters, self.options.sort)
 
     def _search(self, columns: Sequence[Column]) -> list[str]:

@@ -6,9 +6,11 @@ import functools
 import logging
 from collections.abc import Callable
 from http import HTTPStatus
-from typing import Any
+from typing import Any, NamedTuple
+from urllib.parse import parse_qsl
 
 from sqlalchemy.exc import DataError, OperationalError
+from werkzeug.datastructures import MultiDict
 from werkzeug.exceptions import BadRequest, Forbidden, HTTPException, NotFound
 
 from ..api.inputs.forms import form_of as form_of_request
@@ -35,11 +37,20 @@ from .editing import (
 from .exporting import dump_csv
 from .filtering import counted, widgets_of
 from .rows import Row, key_of, version_of
+from .saving import View as Saved
+from .saving import forget_view, read_views, save_view
 from .table import Table
 
 View = Callable[..., Response]
 _log = logging.getLogger("hipflask.tools")
 _SAFE = frozenset(("GET", "HEAD", "OPTIONS"))
+
+
+class Offer(NamedTuple):
+    """An action that somebody may ask for, and the page to do so."""
+
+    label: str
+    address: str
 
 
 class Views:
@@ -55,6 +66,7 @@ class Views:
             ("/", "home", self.home, ["GET"]),
             ("/tables/<name>", "table", self.table, ["GET"]),
             ("/tables/<name>/export.csv", "export", self.export, ["GET"]),
+            ("/tables/<name>/views", "views", self.views, ["POST"]),
             ("/tables/<name>/new", "create", self.create, ["GET", "POST"]),
             ("/tables/<name>/rows/<key>", "row", self.row, ["GET"]),
             ("/tables/<name>/rows/<key>/edit", "edit", self.edit, ["GET", "POST"]),
@@ -68,16 +80,20 @@ class Views:
         """What there is, and how much of it."""
         user = current_identity()
         tables = self._tool.visible_tables(user, request)
-        return self._page(
-            "home.html", tables=[(table, _said_count(table, user)) for table in tables]
-        )
+        counts = [(table, _said_count(table, user)) for table in tables]
+        drawn = self._tool.drawn(self._tool.figures, user, request)
+        return self._page("home.html", here="home", tables=counts, drawn=drawn)
 
     def table(self, name: str) -> Response:
         """A page of a table."""
         table, user = self._find(name)
         listing = table.listing(request.args, user)
         asked = listing.asked
-        columns = table.columns(user)
+        columns = listing.seen
+        base = self._tool.link("table", name=name)
+        has_keys = any(map(key_of, listing.rows))
+        actions = self._actions(table, user) if has_keys else []
+        saved = self._saved(table, user)
         widgets = widgets_of(table.filters(columns), asked)
         own = {each.name for each in widgets} | {"q", "page"}
         ids = {each.name: each.id for each in widgets}
@@ -90,7 +106,12 @@ class Views:
             asked=asked,
             counted=counted(listing),
             columns=columns,
-            headings=_headings(self._tool.link("table", name=name), listing),
+            headings=_headings(base, listing, bool(actions)),
+            actions=actions,
+            drawn=self._tool.drawn(table.figures, user, request),
+            views=_views(base, table, asked, saved),
+            saved=saved,
+            query=asked.query(page=1)[1:],
             shown_names={column.name for column in listing.columns},
             widgets=widgets,
             ids={**ids, "q": "q"},
@@ -111,14 +132,39 @@ class Views:
         if asked.errors:
             raise BadRequest("The address asks for what cannot be read; see the table's page.")
         columns, rows = table.stream(asked, user)
-        detail = {"query": asked.query(page=1), "columns": [column.name for column in columns]}
-        self._tool.tell("export", table, user, detail)
+        if request.method == "GET":
+            detail = {"query": asked.query(page=1), "columns": [each.name for each in columns]}
+            self._tool.tell("export", table, user, detail)
         fields = [
             *self._tool.look.headers(),
             ("Content-Disposition", f'attachment; filename="{table.name}.csv"'),
         ]
         body = () if request.method == "HEAD" else dump_csv(columns, rows)
         return Response(body, mimetype="text/csv", headers=fields)
+
+    def views(self, name: str) -> Response:
+        """Keep what is looked at under a name, or forget a name."""
+        table, user = self._find(name)
+        form = request.form
+        mine = self._tool.store, self._tool.name, table.name, user.name
+        # Made anew of what is read of it: a form's text is no address.
+        asked = table.ask(MultiDict(parse_qsl(form.get("query", ""))), user)
+        if "forget" in form:
+            forget_view(*mine, form["forget"])
+        else:
+            if asked.errors:
+                raise BadRequest("The address asks for what cannot be read: it is not kept.")
+            try:
+                save_view(*mine, form.get("name", ""), asked.query(page=1)[1:])
+            except ValueError as error:
+                raise BadRequest(str(error)) from None
+        return self._go(self._tool.link("table", name=table.name) + asked.query(page=1))
+
+    def _saved(self, table: Table, user: Identity) -> list[Saved]:
+        try:
+            return read_views(self._tool.store, self._tool.name, table.name, user.name)
+        except StoreUnavailable:
+            return []  # the rows are worth seeing without
 
     def row(self, name: str, key: str) -> Response:
         """A row, whole."""
@@ -136,6 +182,7 @@ class Views:
             name=_name(table, row),
             columns=table.columns(user),
             may_edit=self._may("edit", table, user),
+            actions=self._actions(table, user, row),
             said=_SAID.get(request.args.get("did", ""), ""),
         )
 
@@ -148,7 +195,7 @@ class Views:
         form = form_to_create(_writable(table), columns)
         if request.method != "POST":
             return self._edited(table, form, form.blank(), columns)
-        filled = form.read(form_of_request(request))
+        filled = form.read(form_of_request(_whole(request)))
         if not filled.is_valid:
             return self._edited(table, form, filled, columns, 422)
         blank = {field.name for field in form.fields if not field.is_required}
@@ -171,7 +218,7 @@ class Views:
         form = form_to_edit(table, columns, row)
         if request.method != "POST":
             return self._edited(table, form, form.blank(dict(row)), columns, row=row)
-        sent = form_of_request(request)
+        sent = form_of_request(_whole(request))
         filled, changes = changes_of(form, row, sent)
         if sent.get("version", "") != version_of(row):
             return self._stale(table, row, columns, sent)
@@ -249,7 +296,20 @@ class Views:
             if key
             else self._tool.link("table", name=table.name)
         )
-        return Response(status=303, headers=[("Location", where), *self._tool.look.headers()])
+        return self._go(where)
+
+    def _go(self, address: str) -> Response:
+        return Response(status=303, headers=[("Location", address), *self._tool.look.headers()])
+
+    def _actions(self, table: Table, user: Identity, row: Row | None = None) -> list[Offer]:
+        """The actions that somebody may ask for, of a row or of several."""
+        return [
+            Offer(action.label, self._tool.link("action", name=action.name))
+            for action in table.actions.values()
+            if action.takes
+            and not user.roles.isdisjoint(action.roles)
+            and (row is None or action.available is None or action.available(row))
+        ]
 
     def _may(self, verb: str, table: Table, user: Identity) -> bool:
         return table.may(verb, user, request) and is_writable(table)
@@ -265,6 +325,11 @@ class Views:
 _NO_ROW = "There is no such row, or it is none of those you may see."
 _SAID = {"created": "Created.", "saved": "Saved.", "same": "Nothing was changed."}
 _LONGEST_TOLD = 200
+
+
+def _whole(request: Any) -> Any:
+    """The request itself, behind the proxy."""
+    return request._get_current_object()
 
 
 def _row(table: Table, key: str, user: Identity) -> Row:
@@ -294,10 +359,17 @@ def _short(value: Any) -> Any:
     return text.text + ("…" if text.is_cut else "")
 
 
-def _headings(base: str, listing: Any) -> list[dict[str, Any]]:
+def _views(base: str, table: Table, asked: Any, saved: list[Saved]) -> list[tuple[str, str, bool]]:
+    """Names and addresses of a table's views, and whether it is the one that is looked at."""
+    here = asked.query(page=1)[1:]
+    found = [*table.options.views.items(), *saved]
+    return [(label, f"{base}?{query}", query == here) for label, query in found]
+
+
+def _headings(base: str, listing: Any, has_picks: bool) -> list[dict[str, Any]]:
     """The columns' heads: links that sort, and sort the other way round the next time."""
     asked = listing.asked
-    found = []
+    found: list[dict[str, Any]] = [{"all": "key", "class": "pickall"}] if has_picks else []
     for column in listing.columns:
         is_sorted = asked.sort is not None and asked.sort.name == column.name
         turns = is_sorted and not asked.is_descending
@@ -350,6 +422,8 @@ def guarded(tool: Any, view: View) -> View:
             _log.warning("a database does not answer: %s", error)
             return _failed(tool, 503, "The database does not answer. Try again in a moment.")
 
+    # Its parameters are nothing that a request brings: typed views would look through to them.
+    del run.__wrapped__
     return run
 
 

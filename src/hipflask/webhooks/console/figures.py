@@ -40,7 +40,7 @@ class Line:
     conflicts: int = 0
     oldest_age_s: float | None = None
     paused_until: float | None = None
-    chart: Chart = spark((), title="The last hour")
+    chart: Chart = field(default_factory=lambda: spark((), title="The last hour"))
     #: "closed", "open" or "" for none.
     breaker: str = ""
     breaker_until: float | None = None
@@ -135,9 +135,9 @@ def _chart(buckets: Sequence[Bucket], now: float) -> Chart:
         counts[min(max(place, 0), BARS - 1)] += bucket.received
     total, most = dump_number(sum(counts)), dump_number(max(counts))
     said = f"{total} in the last hour"
-    return spark(
-        counts, title=said, said=f"{said}, at most {most} in two minutes" if any(counts) else said
-    )
+    if any(counts):
+        said += f", at most {most} in two minutes"
+    return spark(counts, title="The last hour", said=said)
 
 
 def _where(declared: Any) -> str:
