@@ -62,6 +62,11 @@ def add_books(app: Flask, archive: Archive) -> Tool:
         export="controller",
     )
     books.table(suppliers, search=["name"], read="clerk", create="controller", edit="controller")
+    books.view("To be looked at", shown, "state.is=held")
+    books.view("To be posted", shown, "state.is=checked&sort=issued.asc")
+    books.chart("Documents by state", read="clerk", name="State", unit="Documents")(
+        archive.by_state
+    )
     add_actions(books, shown, archive)
     app.extensions["archive"] = archive
     return books
