@@ -117,7 +117,7 @@ LAYERS = [
     ["tools.actions"],
     ["tools.runs"],
     ["tools.pages", "tools.table"],
-    ["tools.editing", "tools.figures"],
+    ["tools.editing"],
     ["tools.views"],
     ["tools.desk"],
     ["tools.tool"],

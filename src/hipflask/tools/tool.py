@@ -86,8 +86,6 @@ class Tool:
         self.notify = notify
         self.terminal: Mapping[str, Identity] = dict(terminal or {})
         self.audit_access = stance_of_who(audit, f"{where}, audit=")
-        self.charts: list[Any] = []
-        self.views: list[Any] = []
         self._given_data = data
         self._given_store = store
         self._opened: list[Any] = []
@@ -198,38 +196,6 @@ class Tool:
             self._keep(table)
         return table
 
-    def chart(
-        self, title: str, *, read: Who, kind: str = "bars", name: str = "", unit: str = ""
-    ) -> Callable[[F], F]:
-        """Decorate a function () or (user) that gives pairs of a label and a number, to be drawn
-        on the tool's first page with its figures as a table.
-
-        `kind` is "bars" or "line", `name` heads the labels and `unit` the numbers; None is a gap.
-
-        @ops.chart("Orders a day", read="support", kind="line", name="Day", unit="Orders")
-        def orders_a_day(): ...
-        """
-
-        def decorate(function: F) -> F:
-            from .figures import declare_chart  # who has no charts does not load it
-
-            made = declare_chart(self, function, title, read, kind, name, unit)
-            self.charts.append(made)
-            self.doors.append(lambda by, request: self.may(made.read, by, request))
-            return function
-
-        return decorate
-
-    def view(self, title: str, table: Table | str, query: str) -> None:
-        """Give a list that is asked for often a name: on the first page, and above the list.
-
-        `query` is that of its address: "status.is=open&sort=created_at.desc". Whoever may read
-        the table sees it.
-        """
-        from .figures import declare_view  # as above
-
-        self.views.append(declare_view(self, title, table, query))
-
     def _keep(self, table: Table) -> None:
         checked_name(table.name, table.where)
         if table.name in self.tables:
@@ -289,20 +255,6 @@ class Tool:
     def visible_tables(self, identity: Identity | None, request: Any = None) -> list[Table]:
         """The tables that somebody may read."""
         return [table for table in self.tables.values() if table.may("read", identity, request)]
-
-    def panels(self, user: Identity | None) -> list[Any]:
-        """The charts that somebody may see, drawn."""
-        from .figures import panels  # as above
-
-        return panels(self, self.charts, user, request) if self.charts else []
-
-    def views_of(self, user: Identity | None, table: Table | None = None) -> list[Any]:
-        """The named lists that somebody may see, of one table or of all."""
-        return [
-            each
-            for each in self.views
-            if (table is None or each.table is table) and each.table.may("read", user, request)
-        ]
 
     # Pages
 
