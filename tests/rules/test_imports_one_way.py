@@ -112,7 +112,8 @@ LAYERS = [
     ["tools.spans", "tools.audit", "tools.keys", "tools.rows", "tools.cells", "tools.fields"],
     ["tools.columns", "tools.forms"],
     ["tools.asked"],
-    ["tools.memoryrows", "tools.data", "tools.exporting", "tools.filtering"],
+    ["tools.memoryrows", "tools.data", "tools.exporting", "tools.filtering"]
+    + ["tools.drawing", "tools.saving"],
     ["tools.sqlrows"],
     ["tools.actions"],
     ["tools.runs"],

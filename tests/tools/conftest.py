@@ -34,10 +34,13 @@ class Named:
 
 
 @pytest.fixture
-def app() -> Flask:
+def app(tmp_path: Path) -> Iterator[Flask]:
     app = Flask("shop")
+    app.config["HIPFLASK_DATABASE_URL"] = f"sqlite:///{tmp_path}/runs.db"
     app.identities = [Named()]
-    return app
+    yield app
+    for database in app.extensions.get("hipflask.databases", {}).values():
+        database.close()
 
 
 @pytest.fixture
@@ -71,11 +74,10 @@ def shop(tmp_path: Path) -> str:
 
 
 @pytest.fixture
-def ops(app: Flask, shop: str, tmp_path: Path) -> Iterator[Tool]:
-    tool = Tool(app, "ops", data=shop, store=f"sqlite:///{tmp_path}/store.db")
+def ops(app: Flask, shop: str) -> Iterator[Tool]:
+    tool = Tool(app, "ops", data=shop)
     yield tool
     tool.close()
-    tool.store.close()
 
 
 @pytest.fixture

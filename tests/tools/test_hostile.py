@@ -79,14 +79,13 @@ def make(app: Flask, tmp_path: Path) -> Iterator[Callable[..., Tool]]:
                 connection.execute(statement)
         connection.commit()
         connection.close()
-        tool = Tool(app, "ops", data=f"sqlite:///{path}", store=f"sqlite:///{tmp_path}/store.db")
+        tool = Tool(app, "ops", data=f"sqlite:///{path}")
         made.append(tool)
         return tool
 
     yield run
     for tool in made:
         tool.close()
-        tool.store.close()
 
 
 def links(page: str) -> list[str]:

@@ -35,7 +35,7 @@ def ops(app: Flask, tmp_path: Path) -> Iterator[Tool]:
     connection.execute("ANALYZE")
     connection.commit()
     connection.close()
-    tool = Tool(app, "ops", data=f"sqlite:///{path}", store=f"sqlite:///{tmp_path}/store.db")
+    tool = Tool(app, "ops", data=f"sqlite:///{path}")
     yield tool
     tool.close()
 

@@ -201,6 +201,16 @@ RUN_STEP = Table(
     Column("error", Text),
     Column("undo", Text),
 )
+# What people keep for themselves of tools' tables.
+TOOL_VIEW = Table(
+    "hipflask_tool_view",
+    METADATA,
+    Column("tool", Text, primary_key=True),
+    Column("target", Text, primary_key=True),
+    Column("subject", Text, primary_key=True),
+    Column("name", Text, primary_key=True),
+    Column("query", Text),
+)
 # Its triggers refuse UPDATE and DELETE.
 TOOL_AUDIT = Table(
     "hipflask_tool_audit",

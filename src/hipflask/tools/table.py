@@ -64,6 +64,7 @@ class Options(msgspec.Struct, frozen=True):
     key: tuple[str, ...] = ()
     sort: str = ""
     editable: tuple[str, ...] = ()
+    views: dict[str, str] = {}
     audit_reads: bool = False
 
 
@@ -90,6 +91,8 @@ class Table:
         self.where = where
         #: What is declared on it: by name, whatever `hipflask.tools.actions` makes of it.
         self.actions: dict[str, Any] = {}
+        #: Charts that stand on its page.
+        self.figures: list[Any] = []
         self.description = ""
         self._who = who
         self._source = source

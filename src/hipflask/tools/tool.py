@@ -21,9 +21,11 @@ from ..globals import request
 from ..look import Look
 from ..scaffold import SetupError
 from ..security import Identity, Stance, allow, current_identity
+from ..security.access import place_of
 from . import audit
 from .actions import Action, declare
 from .desk import add_desk
+from .drawing import Figure, figure_of
 from .pages import look_of
 from .runs.notices import Notice
 from .runs.working import Runs
@@ -86,6 +88,7 @@ class Tool:
         self.notify = notify
         self.terminal: Mapping[str, Identity] = dict(terminal or {})
         self.audit_access = stance_of_who(audit, f"{where}, audit=")
+        self.figures: list[Figure] = []
         self._given_data = data
         self._given_store = store
         self._opened: list[Any] = []
@@ -135,6 +138,50 @@ class Tool:
 
         return decorate
 
+    def chart(
+        self,
+        *,
+        read: Who,
+        title: str = "",
+        kind: str = "bars",
+        name: str = "",
+        unit: str = "",
+        on: Table | None = None,
+    ) -> Callable[[F], F]:
+        """Decorate a function (user) -> pairs of a label and a number: a chart on the first page.
+
+        `kind` is "bars" or "line", `name` the heading of the labels, `unit` that of the numbers,
+        which stand beside the drawing as a table. With `on` it is on the page of that table as
+        well. None is a gap. Raises SetupError for roles and kinds that are none.
+
+            @ops.chart(read="support", name="Day", unit="Orders")
+            def orders_a_day(user):
+                return [("Mon", 3), ("Tue", 5)]
+        """
+
+        def decorate(function: F) -> F:
+            where = f"The chart {place_of(function)}"
+            stance = stance_of_who(read, f"{where}, read=")
+            if stance is None:
+                raise SetupError(f"{where}: nobody could see it. Say read='support', a role.")
+            figure = figure_of(function, stance, title, kind, name, unit)
+            self.figures.append(figure)
+            if on is not None:
+                on.figures.append(figure)
+            return function
+
+        return decorate
+
+    def drawn(
+        self, figures: Iterable[Figure], user: Identity | None, request: Any
+    ) -> list[tuple[str, Any]]:
+        """Titles and charts that somebody may see; None for one that cannot be drawn."""
+        return [
+            (figure.title, figure.draw(user))
+            for figure in figures
+            if user is not None and self.may(figure.who, user, request)
+        ]
+
     def table(
         self,
         source: Any = None,
@@ -153,6 +200,7 @@ class Tool:
         key: Iterable[str] = (),
         sort: str = "",
         editable: Iterable[str] = (),
+        views: Mapping[str, str] | None = None,
         audit_reads: bool = False,
         data: Any = None,
     ) -> Table:
@@ -167,7 +215,9 @@ class Tool:
         filtered by; `columns` those that a list shows at first; `hide` those that are never
         shown, `labels` their names for people; `key` the columns that tell a row from all others,
         where no primary key does; `sort` the first order ("created_at.desc"); `editable` those
-        that forms have, by default all but the key. `audit_reads` has each look at a row audited.
+        that forms have, by default all but the key; `views` are queries of addresses by name, a
+        press away: {"Unpaid": "status.is=new&sort=created.asc"}. `audit_reads` has each look at a
+        row audited.
 
         Raises SetupError for roles, names and sources that are none.
         """
@@ -187,6 +237,7 @@ class Tool:
             key=_names(key, "key", where),
             sort=sort,
             editable=_names(editable, "editable", where),
+            views={label: text.removeprefix("?") for label, text in (views or {}).items()},
             audit_reads=audit_reads,
         )
         stances = {verb: stance for verb, stance in who.items() if stance is not None}
@@ -248,9 +299,11 @@ class Tool:
 
     def lets_in(self, identity: Identity, request: Any) -> bool:
         """Whether somebody may see anything of this tool."""
-        return any(table.may("read", identity, request) for table in self.tables.values()) or any(
-            door(identity, request) for door in self.doors
-        )
+        if any(table.may("read", identity, request) for table in self.tables.values()):
+            return True
+        if any(self.may(figure.who, identity, request) for figure in self.figures):
+            return True
+        return any(door(identity, request) for door in self.doors)
 
     def visible_tables(self, identity: Identity | None, request: Any = None) -> list[Table]:
         """The tables that somebody may read."""

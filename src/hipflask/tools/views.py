@@ -7,8 +7,10 @@ import logging
 from collections.abc import Callable
 from http import HTTPStatus
 from typing import Any, NamedTuple
+from urllib.parse import parse_qsl
 
 from sqlalchemy.exc import DataError, OperationalError
+from werkzeug.datastructures import MultiDict
 from werkzeug.exceptions import BadRequest, Forbidden, HTTPException, NotFound
 
 from ..api.inputs.forms import form_of as form_of_request
@@ -35,6 +37,8 @@ from .editing import (
 from .exporting import dump_csv
 from .filtering import counted, widgets_of
 from .rows import Row, key_of, version_of
+from .saving import View as Saved
+from .saving import forget_view, read_views, save_view
 from .table import Table
 
 View = Callable[..., Response]
@@ -62,6 +66,7 @@ class Views:
             ("/", "home", self.home, ["GET"]),
             ("/tables/<name>", "table", self.table, ["GET"]),
             ("/tables/<name>/export.csv", "export", self.export, ["GET"]),
+            ("/tables/<name>/views", "views", self.views, ["POST"]),
             ("/tables/<name>/new", "create", self.create, ["GET", "POST"]),
             ("/tables/<name>/rows/<key>", "row", self.row, ["GET"]),
             ("/tables/<name>/rows/<key>/edit", "edit", self.edit, ["GET", "POST"]),
@@ -75,9 +80,9 @@ class Views:
         """What there is, and how much of it."""
         user = current_identity()
         tables = self._tool.visible_tables(user, request)
-        return self._page(
-            "home.html", tables=[(table, _said_count(table, user)) for table in tables]
-        )
+        counts = [(table, _said_count(table, user)) for table in tables]
+        drawn = self._tool.drawn(self._tool.figures, user, request)
+        return self._page("home.html", here="home", tables=counts, drawn=drawn)
 
     def table(self, name: str) -> Response:
         """A page of a table."""
@@ -85,8 +90,10 @@ class Views:
         listing = table.listing(request.args, user)
         asked = listing.asked
         columns = listing.seen
+        base = self._tool.link("table", name=name)
         has_keys = any(map(key_of, listing.rows))
         actions = self._actions(table, user) if has_keys else []
+        saved = self._saved(table, user)
         widgets = widgets_of(table.filters(columns), asked)
         own = {each.name for each in widgets} | {"q", "page"}
         ids = {each.name: each.id for each in widgets}
@@ -99,8 +106,12 @@ class Views:
             asked=asked,
             counted=counted(listing),
             columns=columns,
-            headings=_headings(self._tool.link("table", name=name), listing, bool(actions)),
+            headings=_headings(base, listing, bool(actions)),
             actions=actions,
+            drawn=self._tool.drawn(table.figures, user, request),
+            views=_views(base, table, asked, saved),
+            saved=saved,
+            query=asked.query(page=1)[1:],
             shown_names={column.name for column in listing.columns},
             widgets=widgets,
             ids={**ids, "q": "q"},
@@ -130,6 +141,30 @@ class Views:
         ]
         body = () if request.method == "HEAD" else dump_csv(columns, rows)
         return Response(body, mimetype="text/csv", headers=fields)
+
+    def views(self, name: str) -> Response:
+        """Keep what is looked at under a name, or forget a name."""
+        table, user = self._find(name)
+        form = request.form
+        mine = self._tool.store, self._tool.name, table.name, user.name
+        # Made anew of what is read of it: a form's text is no address.
+        asked = table.ask(MultiDict(parse_qsl(form.get("query", ""))), user)
+        if "forget" in form:
+            forget_view(*mine, form["forget"])
+        else:
+            if asked.errors:
+                raise BadRequest("The address asks for what cannot be read: it is not kept.")
+            try:
+                save_view(*mine, form.get("name", ""), asked.query(page=1)[1:])
+            except ValueError as error:
+                raise BadRequest(str(error)) from None
+        return self._go(self._tool.link("table", name=table.name) + asked.query(page=1))
+
+    def _saved(self, table: Table, user: Identity) -> list[Saved]:
+        try:
+            return read_views(self._tool.store, self._tool.name, table.name, user.name)
+        except StoreUnavailable:
+            return []  # the rows are worth seeing without
 
     def row(self, name: str, key: str) -> Response:
         """A row, whole."""
@@ -261,7 +296,10 @@ class Views:
             if key
             else self._tool.link("table", name=table.name)
         )
-        return Response(status=303, headers=[("Location", where), *self._tool.look.headers()])
+        return self._go(where)
+
+    def _go(self, address: str) -> Response:
+        return Response(status=303, headers=[("Location", address), *self._tool.look.headers()])
 
     def _actions(self, table: Table, user: Identity, row: Row | None = None) -> list[Offer]:
         """The actions that somebody may ask for, of a row or of several."""
@@ -319,6 +357,13 @@ def _short(value: Any) -> Any:
         return value
     text = cell_of(value, _LONGEST_TOLD)
     return text.text + ("…" if text.is_cut else "")
+
+
+def _views(base: str, table: Table, asked: Any, saved: list[Saved]) -> list[tuple[str, str, bool]]:
+    """Names and addresses of a table's views, and whether it is the one that is looked at."""
+    here = asked.query(page=1)[1:]
+    found = [*table.options.views.items(), *saved]
+    return [(label, f"{base}?{query}", query == here) for label, query in found]
 
 
 def _headings(base: str, listing: Any, has_picks: bool) -> list[dict[str, Any]]:

@@ -47,6 +47,16 @@ def upgrade() -> None:
     _create_runs()
     _create_jobs()
     _create_audit()
+    _create_views()
+
+
+def _create_views() -> None:
+    names = ("tool", "target", "subject", "name")
+    op.create_table(
+        "hipflask_tool_view",
+        *(_text(name) for name in (*names, "query")),
+        sa.PrimaryKeyConstraint(*names),
+    )
 
 
 def _create_runs() -> None:
