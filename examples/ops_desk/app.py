@@ -49,21 +49,23 @@ def add_desk(app: Flask, desk: Desk) -> Tool:
         filters=["status", "country", "amount", "created_at"],
         columns=["id", "customer", "country", "status", "amount", "refunded", "created_at"],
         sort="created_at.desc",
+        views={
+            "Paid, to be shipped": "status.is=paid&sort=created_at.asc",
+            "Large ones": "amount.from=300&sort=amount.desc",
+        },
         read="support",
         edit="lead",
         export="lead",
         editable=["customer", "email", "note"],
     )
     ops.table(refunds, filters=["order_id"], sort="id.desc", read="support")
-    ops.view("Paid, to be shipped", shown, "status.is=paid&sort=created_at.asc")
-    ops.view("Large ones", shown, "amount.from=300&sort=amount.desc")
 
-    @ops.chart("Orders a day", read="support", kind="line", name="Day", unit="Orders")
+    @ops.chart(read="support", kind="line", name="Day", unit="Orders", on=shown)
     def orders_a_day() -> list[tuple[str, int]]:
         """The last thirty days."""
         return desk.orders_a_day()
 
-    @ops.chart("Sums by status", read="lead", name="Status", unit="EUR")
+    @ops.chart(read="lead", name="Status", unit="EUR")
     def sums_by_status() -> list[tuple[str, Decimal]]:
         """All that is stored."""
         return desk.sums_by_status()
