@@ -173,3 +173,9 @@ def test_it_is_served_by_one_command(tmp_path):
             process.send_signal(signal.CTRL_BREAK_EVENT if os.name == "nt" else signal.SIGINT)
             process.stdout.read()
             assert process.wait(timeout=60) is not None
+
+
+def test_who_logged_in_finds_the_way_out(sue):
+    page = sue.get("/ops/").text
+    assert '<a href="/login">Log out</a>' in page
+    assert "Log out" in sue.get("/login").text

@@ -49,6 +49,10 @@ def add_books(app: Flask, archive: Archive) -> Tool:
         columns=["id", "supplier", "number", "issued", "total", "state", "flaws"],
         hide=["digest"],
         sort="came_at.desc",
+        views={
+            "To be looked at": "state.is=held",
+            "To be posted": "state.is=checked&sort=issued.asc",
+        },
         read="clerk",
         edit="clerk",
         export="controller",
@@ -62,6 +66,12 @@ def add_books(app: Flask, archive: Archive) -> Tool:
         export="controller",
     )
     books.table(suppliers, search=["name"], read="clerk", create="controller", edit="controller")
+
+    @books.chart(read="clerk", name="State", unit="Documents")
+    def documents_by_state() -> list[tuple[str, int]]:
+        """All that have come."""
+        return archive.by_state()
+
     add_actions(books, shown, archive)
     app.extensions["archive"] = archive
     return books

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import secrets
 from collections.abc import Mapping
+from decimal import Decimal
 from typing import Any
 
 from hipflask import Flask, redirect
@@ -45,15 +46,30 @@ def add_desk(app: Flask, desk: Desk) -> Tool:
     shown = ops.table(
         orders,
         search=["customer", "email"],
-        filters=["status", "country", "created_at"],
+        filters=["status", "country", "amount", "created_at"],
         columns=["id", "customer", "country", "status", "amount", "refunded", "created_at"],
         sort="created_at.desc",
+        views={
+            "Paid, to be shipped": "status.is=paid&sort=created_at.asc",
+            "Large ones": "amount.from=300&sort=amount.desc",
+        },
         read="support",
         edit="lead",
         export="lead",
         editable=["customer", "email", "note"],
     )
     ops.table(refunds, filters=["order_id"], sort="id.desc", read="support")
+
+    @ops.chart(read="support", kind="line", name="Day", unit="Orders", on=shown)
+    def orders_a_day() -> list[tuple[str, int]]:
+        """The last thirty days."""
+        return desk.orders_a_day()
+
+    @ops.chart(read="lead", name="Status", unit="EUR")
+    def sums_by_status() -> list[tuple[str, Decimal]]:
+        """All that is stored."""
+        return desk.sums_by_status()
+
     add_actions(ops, shown, desk)
     app.extensions["desk"] = desk
     return ops

@@ -1,4 +1,4 @@
-"""Every kind of page in a browser, in both schemes and widths: `make browser`. No part of `make test`.
+"""Every kind of page in a browser: `make browser`. No part of `make test`.
 
 `site.py` is what is served, `kinds.py` how each page is reached, `journeys.py` what a person does
 with a keyboard or without scripts, `forging.py` what another site tries. `__main__.py` runs all of

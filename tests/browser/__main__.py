@@ -41,7 +41,8 @@ AXE = {
     }
 }
 # A policy that is broken is told to the console, and to this listener.
-LISTEN = "document.addEventListener('securitypolicyviolation', e => console.error('CSP ' + e.blockedURI))"
+LISTEN = """document.addEventListener('securitypolicyviolation',
+  event => console.error('CSP ' + event.blockedURI))"""
 SPOIL = """() => {
   const wide = document.createElement('div'); wide.className = 'planted';
   wide.innerHTML = '<input><img src="http://other.example/x.png">';
@@ -113,7 +114,7 @@ def main() -> int:
         ("overflows", seen.overflows),
         ("CSP reports", seen.reports),
         ("requests to another host", seen.foreign),
-        ("journeys failed", seen.failed),
+        ("pages and journeys failed", seen.failed),
     ]
     for words, found in lines:
         print(f"{words}: {len(found)}")
@@ -134,12 +135,16 @@ def _look(browser: Any, served: Served, seen: Seen, has_fault: bool) -> list[str
         for width in WIDTHS:
             for kind in found:
                 with _tab(browser, served, seen, kind.who, scheme, width) as page:
-                    page.goto(served.origin + kind.path)
-                    if kind.before is not None:
-                        kind.before(page)
+                    where = f"{kind.name} {scheme} {width}"
+                    try:
+                        page.goto(served.origin + kind.path)
+                        if kind.before is not None:
+                            kind.before(page)
+                    except Exception as error:
+                        seen.failed.append(f"{where}: {str(error)[:300]}")
+                        continue
                     if has_fault and kind.name == "list":
                         page.evaluate(SPOIL)
-                    where = f"{kind.name} {scheme} {width}"
                     seen.pages += 1
                     if page.evaluate("document.documentElement.scrollWidth") > width:
                         seen.overflows.append(where)

@@ -104,9 +104,10 @@ def serving(has_fault: bool) -> Iterator[Served]:
                     process.wait(timeout=PATIENCE_S)
                 except subprocess.TimeoutExpired:
                     process.kill()
-        for line in log.read_text("utf-8", "replace").splitlines():
-            if "Traceback" in line or " 500 " in line:
-                raise AssertionError(f"the site has failed: {log.read_text()[-3000:]}")
+        text = log.read_text("utf-8", "replace")
+        if '"status":500' in text:
+            at = text.index('"status":500')
+            raise AssertionError(f"the site has failed: {text[max(0, at - 6000) : at + 200]}")
 
 
 def _origin(process: subprocess.Popen[bytes], log: Path) -> str:

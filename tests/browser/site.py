@@ -8,14 +8,14 @@ import time
 from pathlib import Path
 from typing import Any
 
-from hipflask import Flask, Response
-from hipflask.security import Identity, add_login, hash_password, hashed_passwords, public, roles
-from hipflask.webhooks import Hooks, sign
-
 from examples.document_workflow.app import add_books
 from examples.document_workflow.store import Archive
 from examples.ops_desk.app import add_desk
 from examples.ops_desk.store import Desk
+from hipflask import Flask, Response
+from hipflask.security import Identity, add_login, hash_password, hashed_passwords, public, roles
+from hipflask.tools.actions import Run
+from hipflask.webhooks import Hooks, Permanent, sign
 
 SECRET = "It's a Secret to Everybody"
 PEOPLE = {
@@ -44,7 +44,7 @@ def create_app() -> Flask:
     add_books(app, Archive(f"sqlite:///{folder / 'documents.db'}"))
 
     @ops.action(roles="support")
-    def count(run: Any) -> None:
+    def count(run: Run) -> None:
         """Count slowly, so that somebody can watch."""
         for number in range(1, STEPS + 1):
             run.do(f"count to {number}", time.sleep, STEP_S)
@@ -55,7 +55,7 @@ def create_app() -> Flask:
     @github.on("push", name="tell")
     def tell(event: Any) -> None:
         if event.get("fails"):
-            raise ValueError("nobody is there")
+            raise Permanent("nobody is there")
 
     hooks.console(access=roles("operator"))
     if os.environ.get("BROWSER_FAULT"):

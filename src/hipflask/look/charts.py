@@ -203,19 +203,20 @@ def _framed(
         f'<title id="chart-{number}-t">{_text(title)}</title>'
         f'<desc id="chart-{number}-d">{_text(said)}</desc>'
     ]
+    most = max(abs(scale.low), abs(scale.high))
     for mark in scale.marks():
         y = _n(scale.y(mark))
         kind = "axis" if mark == 0 else "grid"
         parts.append(
             f'<line class="{kind}" x1="{LEFT}" y1="{y}" x2="{WIDTH - RIGHT}" y2="{y}"'
             f' stroke="currentColor"/><text x="{LEFT - 6}" y="{y}" dy="0.32em"'
-            f' text-anchor="end" fill="currentColor">{_text(_short(mark, max(abs(scale.low), abs(scale.high))))}</text>'
+            f' text-anchor="end" fill="currentColor">{_text(_short(mark, most))}</text>'
         )
     parts.append(drawn)
     # As many labels as have room, the first among them.
     widest = max((min(len(label), _LONGEST_LABEL) for label, _ in rows), default=1)
-    most = max(1, int((WIDTH - LEFT) // (widest * 6.4 + 10)))
-    every = max(1, math.ceil(len(rows) / most))
+    room = max(1, int((WIDTH - LEFT) // (widest * 6.4 + 10)))
+    every = max(1, math.ceil(len(rows) / room))
     for place in range(0, len(rows), every):
         label = rows[place][0]
         short = label if len(label) <= _LONGEST_LABEL else f"{label[: _LONGEST_LABEL - 1]}…"
