@@ -50,7 +50,7 @@ class Schedule:
         self.filter = filter
         where = f"The schedule {name!r} of {action.name}"
         self.every_s, self.at_s = _when(every, daily, where)
-        if not isinstance(by, Identity) or by.roles.isdisjoint(action.roles):
+        if by.roles.isdisjoint(action.roles):
             raise SetupError(f"{where}: by={by!r} has none of {sorted(action.roles)}.")
         if action.has_secrets:
             raise SetupError(f"{where}: the action takes a secret, which nobody could enter.")
