@@ -13,10 +13,10 @@ MOST_TABS = 400
 
 def reach(page: Any, wanted: str) -> None:
     """Press Tab until the element has the focus; it must be seen to have it."""
-    seen = 0
-    for _ in range(MOST_TABS):
-        page.keyboard.press("Tab")
-        seen += 1
+    for press in range(MOST_TABS):
+        # What has the focus already needs no press.
+        if press:
+            page.keyboard.press("Tab")
         if page.evaluate("wanted => document.activeElement.matches(wanted)", wanted):
             outline = page.evaluate(
                 "() => { const s = getComputedStyle(document.activeElement);"
@@ -38,6 +38,7 @@ def by_keyboard(page: Any, served: Served) -> None:
     page.wait_for_url(lambda url: "q=grace" in url)
     reach(page, "input[name='status.is'][value=paid]")
     page.keyboard.press("Space")
+    reach(page, "form.filters .buttons button")
     page.keyboard.press("Enter")
     page.wait_for_url(lambda url: "status.is=paid" in url)
     reach(page, "thead a[href*='sort=amount']")
@@ -101,8 +102,7 @@ def watching(open_page: Callable[[str], Any], served: Served) -> None:
     first.wait_for_selector(".badge.running", timeout=PATIENCE_S * 1000)
     first.reload()
     for page in (first, second):
-        page.wait_for_selector("h1:has-text('Count') ~ * .badge.done, #state .badge.done",
-                               timeout=PATIENCE_S * 1000)  # fmt: skip
+        page.wait_for_selector("#state .badge.done", timeout=PATIENCE_S * 1000)
         assert page.locator(".steps .badge.done").count() == page.locator(".steps li").count()
 
 

@@ -23,7 +23,7 @@ PEOPLE = {
     "lea": {"support", "lead", "clerk", "controller", "operator"},
 }
 #: An action that takes its time, so that its run can be watched: steps, and seconds for each.
-STEPS, STEP_S = 20, 0.25
+STEPS, STEP_S = 20, 1.0
 
 
 def create_app() -> Flask:
