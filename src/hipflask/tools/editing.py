@@ -27,6 +27,7 @@ from .table import Table
 
 #: Characters that a field of a form holds; a longer text is shown, and not to be edited.
 LONGEST = 20_000
+_NOTHING: Any = object()
 
 Audit = Callable[[Any, Row | None, Row], None]
 
@@ -136,6 +137,8 @@ def differing(form: Form, filled: Filled, row: Row) -> list[tuple[Field, str, st
     """The fields of which what was typed and what is stored differ, with both texts."""
     found = []
     for typed, stored in zip(filled.shown, form.blank(dict(row)).shown, strict=True):
+        if filled.values.get(typed.field.name, _NOTHING) == row[typed.field.name]:
+            continue  # written otherwise, as browsers leave out seconds that are zero
         mine, theirs = "\n".join(typed.texts), "\n".join(stored.texts)
         if typed.kind == "check":
             mine = "yes" if typed.is_checked else "no"
@@ -221,13 +224,11 @@ def _field_of(table: Table, column: Column, is_new: bool) -> Field | None:
         annotation = annotation | None
     default = NO_DEFAULT if is_new else ""
     try:
-        return field_of(
-            column.name,
-            annotation,
-            default,
-            label=column.label,
-            help=sql.comment or "",
-            is_required=None if not is_new or column.kind != "flag" else False,
+        field = field_of(
+            column.name, annotation, default, label=column.label, help=sql.comment or ""
         )
     except SetupError:
         return None  # an enum of values that no form can write
+    # Text may be empty where it may not be NULL, and a form of what is there tells no more.
+    field.tells_optional = field.is_optional
+    return field

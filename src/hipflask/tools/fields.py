@@ -107,6 +107,8 @@ class Field:
 
     label = ""
     help = ""
+    #: Whether the page says of a field that may stay empty that it may.
+    tells_optional = True
 
     def __init__(self, name: str, annotation: Any, default: Any, marks: list[Any]) -> None:
         self.name = name

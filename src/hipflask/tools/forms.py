@@ -190,6 +190,7 @@ class Shown:
         self.hint = field.hint
         self.error = error
         self.is_required = field.is_required
+        self.is_optional = field.tells_optional and not field.is_required
         self.texts = [kept(text) for text in texts]
 
     @property

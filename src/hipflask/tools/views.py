@@ -377,7 +377,8 @@ def _headings(base: str, listing: Any, has_picks: bool) -> list[dict[str, Any]]:
         found.append(
             {
                 "label": visible(column.label),
-                "n": column.kind == "number",
+                # The first one is the row's head, which stands on the left.
+                "n": column.kind == "number" and column is not listing.columns[0],
                 "href": base + asked.query(sort=column, is_descending=turns, page=1),
                 "sort": way if is_sorted else None,
             }

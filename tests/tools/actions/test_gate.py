@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from decimal import Decimal
 from typing import Any
 
@@ -131,9 +132,6 @@ def test_nothing_is_done_where_a_row_was_edited(shop: Shop, who: Who) -> None:
 
 
 def test_nothing_is_done_where_the_code_is_another(shop: Shop, who: Who) -> None:
-    import msgspec  # noqa: F401
-    from dataclasses import replace
-
     run = asked(shop, who("sue"))
     shop.gate.approve(run.id, run.digest, who("max"), "page")
     action = shop.tool.actions["payments.refund"]

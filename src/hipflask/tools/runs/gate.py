@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+import msgspec
 from sqlalchemy import Connection, delete
 
 from ...database import Database
@@ -238,7 +239,7 @@ class Gate:
         GateError: 403 for whoever asked for it, and without the role; 409 for another digest, one
         that has expired, or was decided.
         """
-        run, action = self._decidable(id, digest, by)
+        self._decidable(id, digest, by)
         now = self.database.clock.now()
         decided = _decided(by, now, note)
         try:
@@ -254,7 +255,7 @@ class Gate:
 
     def reject(self, id: int, digest: str, by: Identity, via: str, note: str = "") -> RunRow:
         """Refuse a run, for good; GateError as for `approve`."""
-        run, _ = self._decidable(id, digest, by)
+        self._decidable(id, digest, by)
         now = self.database.clock.now()
         try:
             with self.database.begin() as connection:
@@ -269,7 +270,7 @@ class Gate:
 
     def cancel(self, id: int, by: Identity, via: str) -> RunRow:
         """End a run before it begins, or before its next step."""
-        run, action = self.read(id, by)
+        action = self.read(id, by)[1]
         self.mine(action.name, by)
         now = self.database.clock.now()
         with self.database.begin() as connection:
@@ -436,8 +437,6 @@ _LEASE_S = 10.0
 
 def _asked_for(run: RunRow, by: Identity) -> RunRow:
     """The run as if `by` had planned it."""
-    import msgspec
-
     chosen = Chosen(
         filter=run.chosen.filter,
         keys=run.chosen.keys,
