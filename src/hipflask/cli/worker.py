@@ -94,9 +94,9 @@ def worker_command(
     tools = [tool for tool in app.extensions.get("hipflask.tools", {}).values() if tool.actions]
     if hooks is None and not tools:
         _refuse(
-            f"The app {info.app_import_path or app.import_name!r} receives no webhooks, and has no"
-            " tool with actions: there is nothing to work on. Make hooks = Hooks(app), or name"
-            " another app with --app.",
+            f"The app {info.app_import_path or app.import_name!r} receives no webhooks: there is"
+            " nothing to work on, as it has no tool with actions either. Make hooks = Hooks(app),"
+            " or name another app with --app.",
             NO_WORK,
         )
     stopped = threading.Event()

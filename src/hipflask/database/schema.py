@@ -192,8 +192,9 @@ RUN = Table(
 RUN_STEP = Table(
     "hipflask_run_step",
     METADATA,
-    Column("run_id", BigInteger, primary_key=True),
-    Column("number", Integer, primary_key=True),
+    Column("id", BigInteger, primary_key=True),
+    Column("run_id", BigInteger),
+    Column("number", Integer),
     Column("sentence", Text),
     Column("state", Text),
     Column("at", Float),

@@ -114,7 +114,7 @@ def _seat(info: ScriptInfo, name: str | None) -> Seat:
 
 
 def user_name() -> str:
-    """The user that this process belongs to: not what LOGNAME or USER says, who can say anything."""
+    """The user that this process belongs to: not what LOGNAME says, which can say anything."""
     with tempfile.NamedTemporaryFile(prefix="hipflask-") as made:
         try:
             return Path(made.name).owner()

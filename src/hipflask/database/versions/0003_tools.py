@@ -104,15 +104,18 @@ def _create_runs() -> None:
     op.create_index("hipflask_run_undo", "hipflask_run", ["undo_of"])
     op.create_table(
         "hipflask_run_step",
-        sa.Column("run_id", _NUMBER, primary_key=True, autoincrement=False),
-        sa.Column("number", sa.Integer(), primary_key=True, autoincrement=False),
+        _counted("id"),
+        sa.Column("run_id", _NUMBER, nullable=False),
+        sa.Column("number", sa.Integer(), nullable=False),
         _text("sentence"),
         _text("state"),
         _time("at"),
         _time("took_s", is_optional=True),
         _text("error", is_optional=True),
         _text("undo", is_optional=True),
+        sqlite_autoincrement=True,
     )
+    op.create_index("hipflask_run_step_of", "hipflask_run_step", ["run_id", "number"], unique=True)
 
 
 def _create_jobs() -> None:

@@ -121,7 +121,7 @@ class Live(Run):
         return text[:LONGEST_ERROR].replace("\0", "")
 
     def _ours(self) -> Any:
-        return _Ours(self._database, self._jobs, self._claimed, self._row.id)
+        return _Ours(self._jobs, self._claimed, self._row.id)
 
     def _begin(self, number: int, planned: PlanLine) -> None:
         with self._ours() as connection:
@@ -145,7 +145,7 @@ class Live(Run):
         also: Callable[[Any], None] | None = None,
     ) -> None:
         took = time.monotonic() - began
-        with self._database.begin() as connection:
+        with self._jobs.writing(is_ending=True) as connection:
             if not self._jobs.is_ours(connection, self._claimed):
                 raise Lost
             rows.end_step(
@@ -170,9 +170,9 @@ class Live(Run):
 class _Ours:
     """A transaction of a run that is still ours, and that nobody has cancelled."""
 
-    def __init__(self, database: Database, jobs: Jobs, claimed: Claimed[Any], run_id: int) -> None:
+    def __init__(self, jobs: Jobs, claimed: Claimed[Any], run_id: int) -> None:
         self._jobs, self._claimed, self._run_id = jobs, claimed, run_id
-        self._begun = database.begin()
+        self._begun = jobs.writing(is_ending=True)
 
     def __enter__(self) -> Any:
         connection = self._begun.__enter__()
@@ -227,7 +227,7 @@ class Executor:
     def _begin(self, claimed: Claimed[Any]) -> RunRow | None:
         """Say that it runs; None where it is not to run any more."""
         now = self._database.clock.now()
-        with self._database.begin() as connection:
+        with self._jobs.writing(is_ending=True) as connection:
             found = rows.read(connection, claimed.row.run_id)
             if found is None or found.state is not RunState.QUEUED:
                 self._jobs.finish(claimed, Done(), connection)
@@ -297,7 +297,7 @@ class Executor:
         action = self._tool.actions.get(row.action)
         now = self._database.clock.now()
         undo_for_s = None if action is None or row.undo_of is not None else action.undo_for_s
-        with self._database.begin() as connection:
+        with self._jobs.writing(is_ending=True) as connection:
             self._jobs.finish(claimed, Done(), connection)
             ended = rows.move(
                 connection,

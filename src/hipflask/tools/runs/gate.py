@@ -211,7 +211,7 @@ class Gate:
         }
         claimed = None
         try:
-            with self.database.begin() as connection:
+            with self.jobs.writing() as connection:
                 if run.needs_approval:
                     expires = now + action.approve_within_s
                     run = rows.move(connection, id, RunState.AWAITING, expires_at=expires, **asked)
@@ -243,7 +243,7 @@ class Gate:
         now = self.database.clock.now()
         decided = _decided(by, now, note)
         try:
-            with self.database.begin() as connection:
+            with self.jobs.writing() as connection:
                 rows.move(connection, id, RunState.APPROVED, **decided)
                 run = rows.move(connection, id, RunState.QUEUED, old=[RunState.APPROVED])
                 self.jobs.add(connection, run.tool, id)
@@ -258,7 +258,7 @@ class Gate:
         self._decidable(id, digest, by)
         now = self.database.clock.now()
         try:
-            with self.database.begin() as connection:
+            with self.jobs.writing() as connection:
                 run = rows.move(
                     connection, id, RunState.REJECTED, ended_at=now, **_decided(by, now, note)
                 )
@@ -273,7 +273,7 @@ class Gate:
         action = self.read(id, by)[1]
         self.mine(action.name, by)
         now = self.database.clock.now()
-        with self.database.begin() as connection:
+        with self.jobs.writing() as connection:
             found = rows.read(connection, id)
             if found is None or found.state not in _CANCELLABLE:
                 state = "gone" if found is None else found.state
@@ -309,14 +309,14 @@ class Gate:
         with self.database.read() as connection:
             is_any = rows.find(connection, self.tool.name, states=[RunState.PLANNED], limit=1)
         if is_any:
-            with self.database.begin() as connection:
+            with self.jobs.writing() as connection:
                 before = now - FORGET_AFTER_S
                 connection.execute(delete(RUN).where(old, RUN.c.created_at < before))
 
     def _expire(self, run: RunRow) -> None:
         now = self.database.clock.now()
         try:
-            with self.database.begin() as connection:
+            with self.jobs.writing() as connection:
                 rows.move(
                     connection, run.id, RunState.EXPIRED, old=[RunState.AWAITING], ended_at=now
                 )
@@ -361,7 +361,7 @@ class Gate:
             "total": len(made.plan.lines),
             **stored,
         }
-        with self.database.begin() as connection:
+        with self.jobs.writing() as connection:
             run, is_new = rows.add(connection, values)
             if is_new:
                 detail = {

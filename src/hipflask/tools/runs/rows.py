@@ -223,7 +223,8 @@ def end_step(connection: Connection, run_id: int, number: int, **values: Any) ->
 
 def steps(connection: Connection, run_id: int) -> list[Step]:
     """The steps that were begun, in order."""
-    found = select(RUN_STEP).where(RUN_STEP.c.run_id == run_id).order_by(RUN_STEP.c.number)
+    columns = [column for column in RUN_STEP.c if column.name != "id"]
+    found = select(*columns).where(RUN_STEP.c.run_id == run_id).order_by(RUN_STEP.c.number)
     return [
         Step(**{**record, "state": StepState(record["state"])})
         for record in connection.execute(found).mappings()
