@@ -44,6 +44,7 @@ def by_keyboard(page: Any, served: Served) -> None:
     reach(page, "thead a[href*='sort=amount']")
     page.keyboard.press("Enter")
     page.wait_for_url(lambda url: "sort=amount" in url)
+    reach(page, "thead [data-all]")
     reach(page, "tbody tr:nth-child(2) input[name=key]")
     page.keyboard.press("Space")
     reach(page, "tbody tr:nth-child(3) input[name=key]")
@@ -77,6 +78,7 @@ def by_keyboard(page: Any, served: Served) -> None:
 def without_scripts(page: Any, served: Served) -> None:
     """The same by mouse, in a browser whose scripts are off; then somebody else approves."""
     page.goto(f"{served.origin}/ops/tables/orders?status.is=paid&q=alan")
+    assert not page.locator("[data-all]").is_visible(), "it waits for a script"
     page.locator("tbody input[name=key]").nth(0).check()
     page.click("button[formaction*='orders.refund']")
     page.fill("[name='v.amount']", "2")
