@@ -149,7 +149,7 @@ def every(database: Database, tool: str, **wanted: Any) -> Iterator[Line]:
         before = lines[-1].id
 
 
-def _line(record: Mapping[str, Any]) -> Line:
+def _line(record: Any) -> Line:
     return Line(**{**record, "detail": json.loads(record["detail"])})
 
 

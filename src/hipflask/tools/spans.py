@@ -12,7 +12,7 @@ _span = re.compile(r"(\d{1,6})\s*([smhdw])", re.ASCII).fullmatch
 
 def parse_span(text: str, what: str) -> float:
     """Seconds of "30s", "15m", "24h", "7d" or "2w"; SetupError, naming `what`, for another."""
-    found = _span(text.strip()) if isinstance(text, str) else None
+    found = _span(str(text).strip())
     if found is None or not int(found[1]):
         raise SetupError(f"{what} is {text!r}: write a length of time as 30s, 15m, 24h or 7d.")
     return float(int(found[1]) * _UNITS[found[2]])

@@ -111,7 +111,7 @@ def declare(
             " somebody does, the secret would have to be stored. Take approve= away, or read the"
             " secret from the settings when it runs."
         )
-    if not isinstance(limit, int) or not 0 < limit <= _MOST_LIMIT:
+    if not 0 < limit <= _MOST_LIMIT:
         raise SetupError(f"The action {place} has limit={limit!r}: 1 to {_MOST_LIMIT} rows.")
     own_name = name or function.__name__
     whole_name = own_name if table is None else f"{table.name}.{own_name}"
@@ -171,7 +171,7 @@ class _Reader:
 
 
 def _names(given: str | Iterable[str], what: str, place: str) -> frozenset[str]:
-    names = [given] if isinstance(given, str) else list(given)
+    names: list[Any] = [given] if isinstance(given, str) else list(given)
     if not all(isinstance(name, str) and name for name in names):
         raise SetupError(f"The action {place} has {what}={given!r}: roles are names, as text.")
     return frozenset(names)

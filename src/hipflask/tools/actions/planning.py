@@ -111,9 +111,10 @@ class _Planning(Run):
 
 def check_sentence(sentence: str) -> str:
     """The sentence as it is stored: one line, of bounded length."""
-    if not isinstance(sentence, str) or not sentence.strip():
-        raise PlanError(f"run.do({sentence!r}, ...): say in words what is done.")
-    one_line = " ".join(sentence.split())
+    given: Any = sentence
+    if not isinstance(given, str) or not given.strip():
+        raise PlanError(f"run.do({given!r}, ...): say in words what is done.")
+    one_line = " ".join(given.split())
     return one_line.encode("utf-8", "replace").decode()[:LONGEST_SENTENCE].replace("\0", "")
 
 

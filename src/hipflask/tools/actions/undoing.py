@@ -34,7 +34,8 @@ _READ = {name: read for name, _, read in _WRITTEN.values()}
 
 def dump_undo(action: Callable[..., Any], undo: tuple[Any, ...]) -> str:
     """The text of (function, *args); ValueError, with the way out, for what cannot be text."""
-    if not isinstance(undo, tuple) or not undo or not callable(undo[0]):
+    given: Any = undo
+    if not isinstance(given, tuple) or not given or not callable(given[0]):
         raise ValueError(f"undo={undo!r}: write (function, argument, ...).")
     name = _name_of(action, undo[0])
     if name is None:

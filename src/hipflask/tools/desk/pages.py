@@ -269,7 +269,7 @@ class Desk:
         response.headers["Content-Disposition"] = f'attachment; filename="{name}-audit.{kind}"'
         return response
 
-    def _wanted(self) -> dict[str, str]:
+    def _wanted(self) -> dict[str, Any]:
         if not may_audit(self._tool, caller()):
             raise NotFound("There is no audit for you.")
         return {key: request.args.get(key, "")[:200] for key in ("subject", "event", "target")}

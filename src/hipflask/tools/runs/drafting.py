@@ -156,7 +156,7 @@ def pack_files(action: Action, values: Mapping[str, Any]) -> bytes | None:
 def values_of(action: Action, run: RunRow, files: bytes | None) -> dict[str, Any]:
     """The values of a stored run, its files among them; GateError where they fit no more."""
     kinds = {field.name: field for field in action.form.fields}
-    values = {
+    values: dict[str, Any] = {
         name: None for name, field in kinds.items() if field.kind == "file" or field.is_secret
     }
     packed: dict[str, Any] = msgspec.msgpack.decode(files) if files else {}

@@ -238,7 +238,13 @@ class Executor:
                 self._jobs.finish(claimed, Done(), connection)
                 return None
             row = rows.move(
-                connection, found.id, RunState.RUNNING, started_at=now, total=len(found.lines)
+                connection,
+                found.id,
+                RunState.RUNNING,
+                started_at=now,
+                total=len(found.lines),
+                # Anew when it ends; this is for a run whose worker dies.
+                undo_until=self._undo_until(found, now),
             )
             self._audit(row, "start", {}, connection)
         return row
@@ -294,9 +300,7 @@ class Executor:
         error: str | None,
         moved: str | None,
     ) -> None:
-        action = self._tool.actions.get(row.action)
         now = self._database.clock.now()
-        undo_for_s = None if action is None or row.undo_of is not None else action.undo_for_s
         with self._jobs.writing(is_ending=True) as connection:
             self._jobs.finish(claimed, Done(), connection)
             ended = rows.move(
@@ -306,7 +310,7 @@ class Executor:
                 ended_at=now,
                 error=error,
                 difference=moved,
-                undo_until=None if undo_for_s is None else now + undo_for_s,
+                undo_until=self._undo_until(row, now),
                 message="",
             )
             detail = {"error": error, "difference": moved, "done": ended.done}
@@ -315,6 +319,12 @@ class Executor:
                 rows.move(connection, row.undo_of, RunState.UNDONE)
                 self._audit(row, "undone", {"run": row.undo_of}, connection)
         notify(self._tool, Notice(str(ending), ended))
+
+    def _undo_until(self, row: RunRow, now: float) -> float | None:
+        action = self._tool.actions.get(row.action)
+        if action is None or action.undo_for_s is None or row.undo_of is not None:
+            return None
+        return float(now + action.undo_for_s)
 
     def _audit(
         self,

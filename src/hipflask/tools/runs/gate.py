@@ -203,7 +203,7 @@ class Gate:
             # Somebody else's plan: the rows must be there for this person as well.
             draft_again(action, _asked_for(run, by), self._values(action, run))
         now = self.database.clock.now()
-        asked = {
+        asked: dict[str, Any] = {
             "requester": by.name,
             "requester_name": audit.name_of(by),
             "via": via,

@@ -53,14 +53,15 @@ class Jobs(Queue[JobRow]):
         """Queue a run that this process works on itself: nobody else ever sees it waiting."""
         seq = self._insert(connection, tool, run_id)
         boot, boot_s = self.database.lease_now(connection)
-        values = {"until": boot_s + lease_s, "boot": boot}
+        until = boot_s + lease_s
+        values = {"until": until, "boot": boot}
         also = ", fence = fence + 1, lease_until = :until, lease_boot = :boot"
         self.move(connection, "seq = :seq", {"seq": seq, **values}, State.RUNNING, also=also)
         record = connection.execute(
             self.sql("SELECT {columns} FROM {table} WHERE seq = :seq"), {"seq": seq}
         )
         row = self.make_row(record.mappings().one(), None, None)
-        return Claimed(queue=self.name, row=row, fence=row.fence, lease_until=values["until"])
+        return Claimed(queue=self.name, row=row, fence=row.fence, lease_until=until)
 
     def is_ours(self, connection: Connection, claimed: Claimed[Any]) -> bool:
         """Whether the claim still holds; it does to the end of the transaction."""

@@ -235,7 +235,7 @@ def _dump(value: Any) -> str:
     return msgspec.json.encode(value).decode()
 
 
-def _row(record: Mapping[str, Any]) -> RunRow:
+def _row(record: Any) -> RunRow:
     fields = dict(record)
     fields["state"] = RunState(fields["state"])
     fields["needs_approval"] = bool(fields["needs_approval"])

@@ -50,7 +50,7 @@ class Schedule:
         self.filter = filter
         where = f"The schedule {name!r} of {action.name}"
         self.every_s, self.at_s = _when(every, daily, where)
-        if not isinstance(by, Identity) or by.roles.isdisjoint(action.roles):
+        if by.roles.isdisjoint(action.roles):
             raise SetupError(f"{where}: by={by!r} has none of {sorted(action.roles)}.")
         if action.has_secrets:
             raise SetupError(f"{where}: the action takes a secret, which nobody could enter.")
@@ -98,12 +98,10 @@ class Schedule:
 class Clockwork:
     """Asks for what is due; told of the time again and again by whoever works."""
 
-    def __init__(self, tool: Any, gate: Any, since: float) -> None:
+    def __init__(self, tool: Any, gate: Any) -> None:
         self._tool = tool
         self._gate = gate
-        # A process that starts does not ask for what was due before the schedule was there.
         self._asked: dict[int, str] = {}
-        self._since = since
 
     def tick(self, now: float) -> None:
         """Ask for the slots that have begun since the last call."""
@@ -112,13 +110,22 @@ class Clockwork:
                 slot = schedule.slot(now)
                 if self._asked.get(id(schedule)) == slot:
                     continue
-                if schedule.latest(now) >= self._since - schedule.every_s:
-                    try:
+                try:
+                    if schedule.latest(now) >= self._since(schedule, now):
                         schedule.ask(self._gate, now)
-                    except StoreUnavailable as error:
-                        log.warning("%s waits for the store: %s", slot, error)
-                        continue
+                except StoreUnavailable as error:
+                    log.warning("%s waits for the store: %s", slot, error)
+                    continue
                 self._asked[id(schedule)] = slot
+
+    def _since(self, schedule: Schedule, now: float) -> float:
+        """When the schedule was seen for the first time by anybody: earlier slots are not its."""
+        name = f"schedule:{schedule.slot(now).rpartition('@')[0]}"
+        shared = self._gate.database.shared
+        record = shared.get(name)
+        if not record:
+            record = shared.update(name, lambda known: None if known else {"since": now})
+        return float(record["since"])
 
 
 def _when(every: str, daily: str, where: str) -> tuple[float, float]:

@@ -133,7 +133,7 @@ class RunsCrew:
         self._thread: threading.Thread | None = None
         database = runs.tool.store
         self._clock = database.clock
-        self._clockwork = Clockwork(runs.tool, runs.gate, database.clock.now())
+        self._clockwork = Clockwork(runs.tool, runs.gate)
 
     @property
     def done(self) -> int:
