@@ -26,6 +26,8 @@ SPARK_WIDTH, SPARK_HEIGHT = 120, 30
 #: Points that are drawn; a screen shows no more.
 MOST = 400
 _LONGEST_LABEL = 14
+#: The width of a letter as large as it is on a phone, where the drawing is small.
+_LETTER = 8.2
 _ids = count(1)
 
 
@@ -217,12 +219,12 @@ def _framed(
     parts.append(drawn)
     # As many labels as have room, the first among them.
     widest = max((min(len(label), _LONGEST_LABEL) for label, _ in rows), default=1)
-    room = max(1, int((WIDTH - LEFT) // (widest * 6.4 + 10)))
+    room = max(1, int((WIDTH - LEFT) // (widest * _LETTER + 10)))
     every = max(1, math.ceil(len(rows) / room))
     for place in range(0, len(rows), every):
         label = rows[place][0]
         short = label if len(label) <= _LONGEST_LABEL else f"{label[: _LONGEST_LABEL - 1]}…"
-        half = len(short) * 3.2
+        half = len(short) * _LETTER / 2
         x = min(max(centres[place], half), WIDTH - half)
         parts.append(
             f'<text x="{_n(x)}" y="{HEIGHT - 8}" text-anchor="middle" fill="currentColor">'
