@@ -24,7 +24,7 @@ def main() -> None:
     parser.add_argument("--bind", default=BIND, metavar="HOST:PORT", help=f"default: {BIND}")
     parser.add_argument("--folder", metavar="DIR", help="keep the data there; else it is made anew")
     given = parser.parse_args()
-    with tempfile.TemporaryDirectory(prefix="ops-desk-") as made:
+    with tempfile.TemporaryDirectory(prefix="ops-desk-", ignore_cleanup_errors=True) as made:
         folder = Path(given.folder or made)
         folder.mkdir(parents=True, exist_ok=True)
         os.environ["DESK_URL"] = f"sqlite:///{folder / 'desk.db'}"

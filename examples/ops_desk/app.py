@@ -60,7 +60,7 @@ def add_desk(app: Flask, desk: Desk) -> Tool:
     )
     ops.table(refunds, filters=["order_id"], sort="id.desc", read="support")
 
-    @ops.chart(read="support", kind="line", name="Day", unit="Orders", on=shown)
+    @ops.chart(read="support", kind="line", name="Day", unit="Orders")
     def orders_a_day() -> list[tuple[str, int]]:
         """The last thirty days."""
         return desk.orders_a_day()

@@ -1,6 +1,6 @@
 """`make browser`: pages x schemes x widths, axe findings, forged writes, overflows, journeys.
 
-FAULT=1 plants one of each, so that it must fail; GALLERY=1 makes the pictures of the docs.
+FAULT=1 plants faults, so that it must fail; GALLERY=1 makes the pictures of the docs.
 """
 
 from __future__ import annotations

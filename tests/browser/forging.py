@@ -55,7 +55,8 @@ def _requests(served: Served) -> Iterator[tuple[str, dict[str, str], bool]]:
         "name": f"127.0.0.1:{served.port}",
         "localhost": f"localhost:{served.port}",
     }
-    sites = ("same-origin", "same-site", "cross-site", "none", None)
+    # Not `none`: that is a person's own doing, which no page can cause.
+    sites = ("same-origin", "same-site", "cross-site", None)
     origins = ("same", "https", "sibling", "other", "null", None)
     for (name, host), site, origin in product(hosts.items(), sites, origins):
         headers = {"Host": host}

@@ -13,10 +13,10 @@ MOST_TABS = 400
 
 def reach(page: Any, wanted: str) -> None:
     """Press Tab until the element has the focus; it must be seen to have it."""
-    seen = 0
-    for _ in range(MOST_TABS):
-        page.keyboard.press("Tab")
-        seen += 1
+    for press in range(MOST_TABS):
+        # What has the focus already needs no press.
+        if press:
+            page.keyboard.press("Tab")
         if page.evaluate("wanted => document.activeElement.matches(wanted)", wanted):
             outline = page.evaluate(
                 "() => { const s = getComputedStyle(document.activeElement);"
@@ -38,11 +38,13 @@ def by_keyboard(page: Any, served: Served) -> None:
     page.wait_for_url(lambda url: "q=grace" in url)
     reach(page, "input[name='status.is'][value=paid]")
     page.keyboard.press("Space")
+    reach(page, "form.filters .buttons button")
     page.keyboard.press("Enter")
     page.wait_for_url(lambda url: "status.is=paid" in url)
     reach(page, "thead a[href*='sort=amount']")
     page.keyboard.press("Enter")
     page.wait_for_url(lambda url: "sort=amount" in url)
+    reach(page, "thead [data-all]")
     reach(page, "tbody tr:nth-child(2) input[name=key]")
     page.keyboard.press("Space")
     reach(page, "tbody tr:nth-child(3) input[name=key]")
@@ -76,6 +78,7 @@ def by_keyboard(page: Any, served: Served) -> None:
 def without_scripts(page: Any, served: Served) -> None:
     """The same by mouse, in a browser whose scripts are off; then somebody else approves."""
     page.goto(f"{served.origin}/ops/tables/orders?status.is=paid&q=alan")
+    assert not page.locator("[data-all]").is_visible(), "it waits for a script"
     page.locator("tbody input[name=key]").nth(0).check()
     page.click("button[formaction*='orders.refund']")
     page.fill("[name='v.amount']", "2")
@@ -101,8 +104,7 @@ def watching(open_page: Callable[[str], Any], served: Served) -> None:
     first.wait_for_selector(".badge.running", timeout=PATIENCE_S * 1000)
     first.reload()
     for page in (first, second):
-        page.wait_for_selector("h1:has-text('Count') ~ * .badge.done, #state .badge.done",
-                               timeout=PATIENCE_S * 1000)  # fmt: skip
+        page.wait_for_selector("#state .badge.done", timeout=PATIENCE_S * 1000)
         assert page.locator(".steps .badge.done").count() == page.locator(".steps li").count()
 
 

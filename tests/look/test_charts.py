@@ -65,6 +65,13 @@ def test_a_line_far_from_zero_does_not_begin_there():
     assert "0" in letters(bars([("a", 980), ("b", 1000)], title="Level"))
 
 
+def test_what_is_under_a_line_is_filled_only_down_to_zero():
+    assert not found(line([("a", 980), ("b", 1000)], title="Level"), "under")
+    (under,) = found(line([("a", -5), ("b", 5)], title="Balance"), "under")
+    zero = found(line([("a", -5), ("b", 5)], title="Balance"), "axis")[0].get("y1")
+    assert under.get("points").split()[0].endswith(f",{zero}")
+
+
 def test_the_marks_of_the_axis_are_round():
     chart = bars([("a", 1730)], title="Sum")
     assert [each for each in letters(chart) if each != "a"] == ["0", "500", "1000", "1500", "2000"]

@@ -54,14 +54,16 @@ class Tags(HTMLParser):
             self.scripts += 1
 
 
-def check(response: Any) -> Any:
+def check(response: Any, is_form: bool = False) -> Any:
     assert response.status_code == 200
     tags = Tags(response.text)
     assert tags.running == []
     assert tags.scripts == 0
     assert len(tags.ids) == len(set(tags.ids))
-    for steering in "\u202e\u2028\0":
-        assert steering not in response.text
+    assert "\0" not in response.text
+    for steering in "\u202e\u2028":
+        # A form holds what is stored, each in a widget of its own.
+        assert is_form or steering not in response.text
     return response
 
 
@@ -104,7 +106,7 @@ def test_cells_are_shown_and_not_run(make: Any, get: Ask, post: Ask) -> None:
     assert "2 bytes" in page.text
     for link in links(page.text):
         check(get(link))
-        check(get(f"{link}/edit", "lea"))
+        check(get(f"{link}/edit", "lea"), is_form=True)
     for text in NASTY[:6]:
         query = {"q": text, "name.has": text}
         for name, value in query.items():
@@ -219,7 +221,7 @@ def test_values_that_are_not_of_their_columns_type(make: Any, get: Ask, post: As
             assert len(set(links(page.text))) == 4
     for link in links(get("/ops/tables/t").text):
         check(get(link))
-        check(get(f"{link}/edit", "lea"))
+        check(get(f"{link}/edit", "lea"), is_form=True)
     assert get("/ops/tables/t/export.csv", "lea").text.count("\n") == 5
     check(get("/ops/tables/t?at.from=2026-01-01&d.from=1&n.to=5"))
 

@@ -123,9 +123,11 @@ def test_the_store_may_be_the_same_file(app: Flask, tmp_path: Path, get: Ask, po
     store.prepare()
     with store.begin() as connection:
         connection.execute(text("CREATE TABLE few (id INTEGER PRIMARY KEY, name TEXT)"))
-    for name, data in (("one", url), ("two", None), ("three", store)):
-        tool = Tool(app, name, data=data, store=store)
+    given = {"one": url, "two": None, "three": store}
+    tools = {name: Tool(app, name, data=data, store=store) for name, data in given.items()}
+    for tool in tools.values():
         tool.table("few", read="support", create="lead")
+    for name, tool in tools.items():
         made = post(f"/{name}/tables/few/new", {"v.name": name})
         assert made.status_code == 303
         assert get(made.location).status_code == 200

@@ -26,6 +26,8 @@ SPARK_WIDTH, SPARK_HEIGHT = 120, 30
 #: Points that are drawn; a screen shows no more.
 MOST = 400
 _LONGEST_LABEL = 14
+#: The width of a letter as large as it is on a phone, where the drawing is small.
+_LETTER = 8.2
 _ids = count(1)
 
 
@@ -83,7 +85,9 @@ def line(
     step = (WIDTH - LEFT - RIGHT) / max(len(rows) - 1, 1)
     places = [LEFT + place * step for place in range(len(rows))]
     runs = _runs([(x, value) for x, (_, value) in zip(places, rows, strict=True)])
-    drawn = "".join(_trace([(x, scale.y(value)) for x, value in run]) for run in runs)
+    # Without zero in sight a filled area would tell of sizes that are not there.
+    floor = scale.y(0.0) if scale.low <= 0 <= scale.high else None
+    drawn = "".join(_trace([(x, scale.y(value)) for x, value in run], floor) for run in runs)
     return _framed(rows, scale, drawn, places, title, name, unit)
 
 
@@ -173,17 +177,17 @@ def _runs(points: Sequence[tuple[float, float | None]]) -> list[list[tuple[float
     return [run for run in runs if run]
 
 
-def _trace(points: Sequence[tuple[float, float]]) -> str:
+def _trace(points: Sequence[tuple[float, float]], floor: float | None) -> str:
+    """A line, and what is under it down to `floor`."""
     if len(points) == 1:
         (x, y) = points[0]
         return f'<circle class="mark" cx="{_n(x)}" cy="{_n(y)}" r="2.5" fill="currentColor"/>'
     path = " ".join(f"{_n(x)},{_n(y)}" for x, y in points)
-    floor = HEIGHT - BOTTOM
-    under = f"{_n(points[0][0])},{floor} {path} {_n(points[-1][0])},{floor}"
-    return (
-        f'<polygon class="under" points="{under}" fill="none"/>'
-        f'<polyline class="trace" points="{path}" fill="none" stroke="currentColor"/>'
-    )
+    drawn = f'<polyline class="trace" points="{path}" fill="none" stroke="currentColor"/>'
+    if floor is None:
+        return drawn
+    ends = f"{_n(points[0][0])},{_n(floor)}", f"{_n(points[-1][0])},{_n(floor)}"
+    return f'<polygon class="under" points="{ends[0]} {path} {ends[1]}" fill="none"/>{drawn}'
 
 
 def _framed(
@@ -215,12 +219,12 @@ def _framed(
     parts.append(drawn)
     # As many labels as have room, the first among them.
     widest = max((min(len(label), _LONGEST_LABEL) for label, _ in rows), default=1)
-    room = max(1, int((WIDTH - LEFT) // (widest * 6.4 + 10)))
+    room = max(1, int((WIDTH - LEFT) // (widest * _LETTER + 10)))
     every = max(1, math.ceil(len(rows) / room))
     for place in range(0, len(rows), every):
         label = rows[place][0]
         short = label if len(label) <= _LONGEST_LABEL else f"{label[: _LONGEST_LABEL - 1]}…"
-        half = len(short) * 3.2
+        half = len(short) * _LETTER / 2
         x = min(max(centres[place], half), WIDTH - half)
         parts.append(
             f'<text x="{_n(x)}" y="{HEIGHT - 8}" text-anchor="middle" fill="currentColor">'

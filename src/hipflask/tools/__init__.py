@@ -9,6 +9,9 @@ orders = ops.table("orders", read="support", search=["customer"], filters=["stat
 from ..api.inputs.uploads import Upload as Upload
 from ..api.marks import Accepts as Accepts
 from ..settings.model import Secret as Secret
+from .actions import Action as Action
+from .actions import Cancelled as Cancelled
+from .actions import Run as Run
 from .fields import Multiline as Multiline
 from .fields import Text as Text
 from .forms import Form as Form

@@ -58,8 +58,18 @@ def version_of(row: Row) -> str:
     for name, value in row._values.items():
         if isinstance(value, memoryview | bytearray):
             value = bytes(value)
-        for part in (name, type(value).__name__, repr(value)):
+        for part in (name, type(value).__name__, _written(value)):
             raw = part.encode("utf-8", "backslashreplace")
             digest.update(b"%d:" % len(raw))
             digest.update(raw)
     return digest.hexdigest()[:32]
+
+
+def _written(value: Any) -> str:
+    if type(value) is int:
+        return hex(value)  # of any length
+    try:
+        return repr(value)
+    except Exception:
+        # Somebody's class: what cannot be told is not compared.
+        return ""

@@ -14,21 +14,20 @@ function show(text) {
 
 // What somebody fills in stays as it is.
 function isBusy() {
-  const active = document.activeElement;
   return !isOn || document.hidden || !getSelection().isCollapsed
-    || (active && active.matches("[data-live] :is(input, select, textarea, pre)"));
+    || document.activeElement?.matches("[data-live] :is(input, select, textarea, pre)");
 }
 
 function put(old, fresh) {
-  const active = document.activeElement;
-  const href = old.contains(active) && active.getAttribute("href");
+  const was = old.contains(document.activeElement) && document.activeElement;
   const open = all("pre", old).map((pre) => pre.scrollTop);
   const notes = all(FIELDS, old).map((one) => one.value);
   old.replaceWith(fresh);
   all("pre", fresh).forEach((pre, i) => { pre.scrollTop = open[i] || 0; });
   const fields = all(FIELDS, fresh);
   if (fields.length === notes.length) fields.forEach((one, i) => { one.value = notes[i]; });
-  const again = href && all("a", fresh).find((a) => a.getAttribute("href") === href);
+  const again = was && all("a, button", fresh).find((one) =>
+    one.href ? one.href === was.href : one.outerHTML === was.outerHTML);
   again && again.focus({ preventScroll: true });
 }
 
