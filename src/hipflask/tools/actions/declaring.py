@@ -69,11 +69,7 @@ class Action:
 
     def schedule(self, name: str, *, every: str = "", daily: str = "", **options: Any) -> None:
         """Have the action run by itself; see `schedules.Schedule` for the options."""
-        from ..runs.schedules import Schedule  # who has none does not load it
-
-        if name in self.schedules:
-            raise SetupError(f"{self.name} has a schedule named {name!r} already.")
-        self.schedules[name] = Schedule(self, name, every=every, daily=daily, **options)
+        self.tool.runs.schedule(self, name, every=every, daily=daily, **options)
 
 
 def declare(

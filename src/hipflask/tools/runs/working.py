@@ -14,6 +14,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 from ...database import Limits, StoreUnavailable
+from ...scaffold import SetupError
 from ...webhooks.working.holding import LEASE_S, SWEEP_EVERY_S
 from ...webhooks.working.lines import Line
 from ...webhooks.working.workers import Crew
@@ -22,7 +23,7 @@ from .gate import Gate
 from .jobs import Jobs
 from .notices import Notice, notify
 from .rows import RunRow
-from .schedules import Clockwork
+from .schedules import Clockwork, Schedule
 
 if TYPE_CHECKING:
     from ...webhooks.working.crews import AnyCrew
@@ -64,6 +65,12 @@ class Runs:
                         hand_out(database, [jobs], jobs_of(self.tool))
                     opened = self._opened = (database, Gate(self.tool, jobs))
         return opened[1]
+
+    def schedule(self, action: Any, name: str, **options: Any) -> None:
+        """Have an action asked for by the clock; SetupError for a name that it has already."""
+        if name in action.schedules:
+            raise SetupError(f"{action.name} has a schedule named {name!r} already.")
+        action.schedules[name] = Schedule(action, name, **options)
 
     def attach(self, app: Any) -> None:
         """Have each serving process of `app` work on the runs."""
