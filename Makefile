@@ -13,6 +13,7 @@
 #   make api-fuzz  made-up requests against examples/orders: some 3 minutes
 #   make api-clients  TypeScript clients of examples/orders, made and run: under a minute
 #   make forward-check  1 GiB each way through the proxy, a canary's share, a shadow's cost
+#   make browser  every kind of page in Chromium, light and dark, phone and desk: 3 minutes
 #   make contract  Flask beside ours in made-up conversations, more of them than the tests have
 #   make test      the tests, with branch coverage, then again without Flask installed
 # Another Python: make PYTHON=python3.13
@@ -27,7 +28,7 @@ CLIENTS := .cache/clients/installed
 WIRING := pyproject.toml hipflask_as_flask.pth scripts/make_venv.sh
 
 .DEFAULT_GOAL := all
-.PHONY: all demo test test-bare contract lint bench bench-http bench-growth guard soak hostile fuzz growth webhooks-crash \
+.PHONY: all demo test test-bare contract lint bench bench-http bench-growth browser guard soak hostile fuzz growth webhooks-crash \
 	webhooks-trace webhooks-bench dropshipping api-fuzz api-clients docs conformance \
 	conformance-extensions clean forward-check
 
@@ -141,6 +142,18 @@ webhooks-trace: $(VENV)/.dev
 webhooks-bench: $(VENV)/.dev
 	@command -v wrk >/dev/null || (apt-get update -q && apt-get install -qy wrk)
 	$(PY) -m benchmarks.webhooks.bench
+
+# Both examples of tools and the console of webhooks, looked at: pages x schemes x widths, axe, forged
+# writes, overflows, by keyboard, without scripts. Pictures go into .cache/browser; ONLY=list,plan
+# looks at some pages, GALLERY=1 makes pictures for the docs, FAULT=1 plants faults: it must fail.
+browser: $(VENV)/.browser
+	@command -v chromium >/dev/null || command -v google-chrome >/dev/null \
+		|| (apt-get update -q && apt-get install -qy --no-install-recommends chromium)
+	$(PY) -m tests.browser
+
+$(VENV)/.browser: $(VENV)/.dev
+	$(PY) $(PIP_INSTALL) -e '.[browser]'
+	@touch $@
 
 dropshipping: $(VENV)/.dev
 	$(PY) -m examples.dropshipping

@@ -99,7 +99,7 @@ def read_rows(page: str) -> list[list[str]]:
 def test_every_dependency_has_its_reason_and_licence():
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
     extras = project["optional-dependencies"]
-    ours = {"all", "test", "contract", "ecosystem", "fuzz", "senders", "lint", "dev"}
+    ours = {"all", "test", "contract", "ecosystem", "fuzz", "senders", "browser", "lint", "dev"}
     wanted = project["dependencies"] + [
         one for name, group in extras.items() if name not in ours for one in group
     ]

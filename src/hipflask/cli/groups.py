@@ -24,6 +24,7 @@ from .options import app_option, debug_option, env_file_option, report, version_
 from .script import ScriptInfo, with_appcontext
 from .serving import run_command, serve_command
 from .settings import settings_command
+from .tool import tool_command
 from .top import top_command
 from .worker import worker_command
 
@@ -39,6 +40,7 @@ ADDED_COMMANDS = (
     worker_command,
     top_command,
     hooks_command,
+    tool_command,
     forward_command,
     keys_command,
     db_command,
