@@ -99,14 +99,18 @@ def tell(values: Mapping[str, Any]) -> None:
     log.info(
         "%s %s %s by=%r (%r) via=%s%s %s",
         values["tool"],
-        values["event"],
-        values["target"],
+        _in_one_line(values["event"]),
+        _in_one_line(values["target"]),
         values["subject"],
         values["subject_name"],
         values["via"],
         run,
         json.dumps(json.loads(values["detail"])),
     )
+
+
+def _in_one_line(text: str) -> str:
+    return text.encode("unicode_escape").decode("ascii")
 
 
 def read(

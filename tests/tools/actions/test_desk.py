@@ -115,7 +115,7 @@ def test_json_says_what_is_wrong(ask: Any, shop: Shop) -> None:
         answered, problem = ask("sue", "POST", path, body)
         assert (answered, problem["status"]) == (code, code), body
     assert ask("max", "POST", path, {})[0] == 403
-    assert ask("tom", "POST", path, {})[0] == 404
+    assert ask("tom", "POST", path, {})[0] == 403
     assert ask("sue", "GET", "/runs?state=nonsense")[0] == 422
     client = shop.app.test_client()
     for data, kind, code in ((b"{", "application/json", 400), (b"{}", "text/plain", 415)):

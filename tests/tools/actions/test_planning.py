@@ -7,6 +7,7 @@ import random
 import socket
 import sqlite3
 import subprocess
+import sys
 import threading
 from pathlib import Path
 from typing import Any
@@ -97,7 +98,10 @@ def test_whatever_reaches_out_raises_and_is_named(tmp_path: Path, database: Data
                 pass
 
         server.settimeout(0)
-        for reach in (connects, calls, mails, removes, runs, hides, writes, catches):
+        reaches = [connects, calls, mails, removes, runs, writes, catches]
+        if sys.version_info >= (3, 13):
+            reaches.append(hides)  # 3.11 tells nobody of a new thread
+        for reach in reaches:
 
             def act(run: Run, reach: Any = reach) -> None:
                 run.do("fine", nothing)
