@@ -144,7 +144,7 @@ webhooks-bench: $(VENV)/.dev
 	$(PY) -m benchmarks.webhooks.bench
 
 # Both examples of tools and the console of webhooks, looked at: pages x schemes x widths, axe, forged
-# writes, overflows, by keyboard, without scripts. Pictures go into .cache/browser; ONLY=list,plan
+# writes, overflows, by keyboard, without scripts. Pictures go into .cache/browser; ONLY=list,journeys
 # looks at some pages, GALLERY=1 makes pictures for the docs, FAULT=1 plants faults: it must fail.
 browser: $(VENV)/.browser
 	@command -v chromium >/dev/null || command -v google-chrome >/dev/null \

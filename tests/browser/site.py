@@ -45,10 +45,10 @@ def create_app() -> Flask:
     add_books(app, Archive(f"sqlite:///{folder / 'documents.db'}"))
 
     @ops.action(roles="support")
-    def count(run: Run) -> None:
+    def count(run: Run, name: str = "nobody") -> None:
         """Count slowly, so that somebody can watch."""
         for number in range(1, STEPS + 1):
-            run.do(f"count to {number}", time.sleep, STEP_S)
+            run.do(f"count to {number} for {name}", time.sleep, STEP_S)
 
     hooks = Hooks(app, inbox=f"sqlite:///{folder / 'inbox.db'}")
     github = hooks.source("/github", scheme="github", secrets="GITHUB_SECRET")
