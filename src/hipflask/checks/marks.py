@@ -1,0 +1,31 @@
+"""What a view says of its body where no type does."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, Literal, TypeVar
+
+from ..scaffold import SetupError
+
+F = TypeVar("F", bound=Callable[..., Any])
+BODY = "reads_body"
+
+
+def reads_body(how: Literal["raw", "none"]) -> Callable[[F], F]:
+    """Mark a view without a typed body: it reads the bytes itself ("raw"), or takes no body.
+
+    For `hipflask check` only (R01); nothing changes at a request. Raises SetupError for
+    another word.
+
+        @app.post("/photos")
+        @reads_body("raw")
+        def photos(): ...
+    """
+    if how not in ("raw", "none"):
+        raise SetupError(f"reads_body({how!r}): write 'raw' or 'none'.")
+
+    def mark(view: F) -> F:
+        view.reads_body = how  # type: ignore[attr-defined]
+        return view
+
+    return mark
