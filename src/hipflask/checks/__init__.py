@@ -19,4 +19,5 @@ from .declaring import Check as Check
 from .declaring import Finding as Finding
 from .declaring import Look as Look
 from .declaring import found as found
+from .marks import example as example
 from .marks import reads_body as reads_body

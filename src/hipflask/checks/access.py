@@ -25,7 +25,7 @@ def anonymous_probe(look: Look) -> Iterator[Found]:
         answer = look.probe.ask(route)
         if answer.entered:
             yield found(route.name, "its view was entered without credentials", route.place)
-        elif answer.status not in (301, 302, 303, 307, 401, 403, 404):
+        elif answer.status not in (0, 301, 302, 303, 307, 401, 403, 404):
             yield found(
                 route.name,
                 f"answers {answer.status} to a request without credentials, where 401, 403 or the"

@@ -144,9 +144,12 @@ def headers(look: Look) -> Iterator[Found]:
 
 def _answered(look: Look) -> Iterator[Found]:
     for route in look.facts.routes:
-        if route.method != "GET" or route.kind not in ("view", "own") or route.rule.count("<") > 0:
+        if route.method != "GET" or route.kind != "view" or "<" in route.rule:
             continue
-        answer = look.probe.ask(route, accept="text/html")
+        answer = look.probe.ask(route, accept="text/html", enters=True)
+        is_page = answer.headers.get("content-type", "").startswith("text/html")
+        if not is_page or answer.status >= 500 or answer.was_kept_off:
+            continue
         lacking = _lacking(answer.headers)
         if lacking:
             yield found(route.name, f"answers without {', '.join(lacking)}", route.place)

@@ -50,8 +50,8 @@ class Confined:
         sys.dont_write_bytecode = True
         self._originals = {"open": builtins.open, "connect": sqlite3.connect, "mkdir": os.mkdir,
                            "os.open": os.open}  # fmt: skip
-        builtins.open = io.open = self._open  # type: ignore[assignment]
-        sqlite3.connect = sqlite3.dbapi2.connect = self._connect  # type: ignore[attr-defined]
+        builtins.open = io.open = self._open
+        sqlite3.connect = sqlite3.dbapi2.connect = self._connect
         os.mkdir = self._mkdir
         os.open = self._os_open
         sys.addaudithook(self._audit)

@@ -170,7 +170,7 @@ class Facts(msgspec.Struct, frozen=True, kw_only=True):
     stores: list[Stored] = []
     extensions: list[Extension] = []
     ready_checks: list[str] = []
-    #: "file:line" of the checks' functions.
+    #: Handlers of webhooks, and commands of the application's own.
     jobs: int = 0
     templates: int = 0
     #: What the import tried and was kept from: "connect: 10.0.0.1:5432", "write: app.log".

@@ -8,7 +8,7 @@ import inspect
 import os
 import platform
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -17,7 +17,7 @@ from ..api.details import asks_who_calls, details_of
 from ..api.marks import Place
 from ..api.model import Signature
 from ..api.signatures.signature import signature_of
-from ..guards.production import refusals, weakness
+from ..guards.production import weakness
 from ..plain import converted_types
 from ..scaffold import OPEN
 from ..security.access import access_of
@@ -36,7 +36,7 @@ from .facts import (
     Table,
     Webhook,
 )
-from .marks import BODY
+from .marks import BODY, EXAMPLE
 
 _OWN_FOLDER = str(Path(__file__).resolve().parents[1])
 _OWN = "hipflask_"
@@ -78,11 +78,11 @@ def gather(
         webhooks=_webhooks(hooks, root),
         hosts=_hosts(hooks, config, root),
         actions=_actions(app, root),
-        tools=len(_tools(app)),
+        tools=len(tools_of(app)),
         tables=_tables(),
         stores=_stores(app, hooks),
         extensions=_extensions(),
-        ready_checks=sorted(app.extensions.get("hipflask.ready_checks", ())),
+        ready_checks=_ready_checks(app, hooks),
         jobs=_jobs(app, hooks),
         templates=_templates(app),
         attempts=list(attempts),
@@ -108,13 +108,13 @@ def watch_reads(root: str) -> dict[str, str]:
 
 def calling_place(root: str) -> str:
     """The project's line that called, "" if somebody else did."""
-    frame = sys._getframe(2)
+    frame: Any = sys._getframe(2)
     while frame is not None:
         name = frame.f_code.co_filename
         if not name.startswith("<frozen") and os.path.basename(name) not in _PASSED:
             break
-        frame = frame.f_back  # type: ignore[assignment]
-    if frame is None or not _is_own(frame.f_code.co_filename, root):
+        frame = frame.f_back
+    if frame is None or not is_own(frame.f_code.co_filename, root):
         return ""
     return f"{os.path.relpath(frame.f_code.co_filename, root)}:{frame.f_lineno}"
 
@@ -122,7 +122,7 @@ def calling_place(root: str) -> str:
 _PASSED = {"os.py", "_collections_abc.py", "gathering.py"}
 
 
-def _is_own(filename: str, root: str) -> bool:
+def is_own(filename: str, root: str) -> bool:
     return (
         filename.startswith(root + os.sep)
         and "site-packages" not in filename
@@ -351,27 +351,27 @@ def _hosts(hooks: Any, config: Any, root: str) -> list[Host]:
     return [found[key] for key in sorted(found)]
 
 
-def _tools(app: Any) -> list[Any]:
+def tools_of(app: Any) -> list[Any]:
+    """The internal tools of an application."""
     found = app.extensions.get("hipflask.tools", ())
     return list(found.values()) if isinstance(found, dict) else list(found or ())
 
 
 def _actions(app: Any, root: str) -> list[Action]:
-    """The actions of the tools: each says of itself what `Action` has a word for."""
+    """The actions of the tools, which are named within theirs."""
     made = []
-    for tool in _tools(app):
+    for tool in tools_of(app):
         for one in getattr(tool, "actions", {}).values():
-            told: Callable[[str], Any] = lambda name, one=one: getattr(one, name, None)  # noqa: E731
+            function = getattr(one, "function", None)
             made.append(
                 Action(
-                    name=str(told("name")),
-                    has_preview=bool(told("has_preview")),
-                    needs_approval=bool(told("approve")),
-                    has_secret=bool(told("has_secret")),
-                    promises_undo=bool(told("undo_for")),
-                    gives_undo=told("gives_undo"),
-                    has_example=told("example") is not None,
-                    place=place_of(told("function"), root),
+                    name=f"{tool.name}/{one.name}",
+                    has_preview=True,
+                    needs_approval=bool(getattr(one, "approve", None)),
+                    has_secret=bool(getattr(one, "has_secrets", False)),
+                    promises_undo=getattr(one, "undo_for_s", None) is not None,
+                    has_example=getattr(function, EXAMPLE, None) is not None,
+                    place=place_of(function, root),
                 )
             )
     return sorted(made, key=lambda one: one.name)
@@ -461,6 +461,13 @@ def _extensions() -> list[Extension]:
     return found
 
 
+def _ready_checks(app: Any, hooks: Any) -> list[str]:
+    names = set(app.extensions.get("hipflask.ready_checks", ()))
+    if hooks is not None:
+        names.add("inbox")  # registered by the hooks when the application is served
+    return sorted(names)
+
+
 def _jobs(app: Any, hooks: Any) -> int:
     handlers = sum(len(one.handlers) for one in hooks.sources.values()) if hooks is not None else 0
     return handlers + len(app.cli.commands)
@@ -475,8 +482,3 @@ def _templates(app: Any) -> int:
         except (OSError, TypeError):
             continue
     return len(names)
-
-
-def refused_by_serve(app: Any) -> list[str]:
-    """What `serve` would refuse to start with."""
-    return refusals(app)

@@ -116,10 +116,10 @@ def _told(error: BaseException, attempts: list[str], root: str) -> str:
     else:
         said = getattr(error, "format_message", lambda: str(error))()
         text = f"{type(error).__name__}: {' '.join(str(said).split())[:500]}"
+    from .gathering import is_own
+
     frames = [
-        frame
-        for frame in traceback.extract_tb(error.__traceback__)
-        if frame.filename.startswith(root + os.sep) and "site-packages" not in frame.filename
+        frame for frame in traceback.extract_tb(error.__traceback__) if is_own(frame.filename, root)
     ]
     if frames:
         place = os.path.relpath(frames[-1].filename, root)

@@ -26,6 +26,11 @@ def readiness(look: Look) -> Iterator[Found]:
         return
     from ..ops.probes import Readiness  # for this check only
 
+    hooks = look.app.extensions.get("hipflask.webhooks")
+    if hooks is not None:
+        from ..webhooks import metrics  # as its server does when it starts
+
+        metrics.watch(hooks)
     confined = look.probe.confined
     confined.is_cut = True
     try:

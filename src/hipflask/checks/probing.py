@@ -9,8 +9,10 @@ from __future__ import annotations
 import functools
 import logging
 import re
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from importlib import import_module
 from typing import Any
 
 import msgspec
@@ -18,6 +20,8 @@ import msgspec
 from ..bridge import is_async
 from .confining import Confined
 from .facts import Route
+from .gathering import tools_of
+from .marks import EXAMPLE
 
 #: What a placeholder in a path is filled with: values that nothing has.
 _VALUES = {
@@ -29,6 +33,8 @@ _VALUES = {
 _placeholder = re.compile(r"<(?:(\w+)(?:\([^)]*\))?:)?\w+>")
 #: A text that no log may repeat.
 CANARY = "hf-canary-5c1d9a7e40b2"
+#: Seconds that a request may take before it is left.
+LONGEST_S = 5.0
 
 
 class Answer(msgspec.Struct, kw_only=True):
@@ -66,28 +72,55 @@ class Probe:
             lambda found: _VALUES.get(found[1] or "", "no-such-thing"), route.rule
         )
         before = len(self.confined.attempts)
+        credentials = {"Authorization": f"Bearer {CANARY}"} if query else {}
+        given = {
+            "method": route.method,
+            "data": body,
+            "query_string": query,
+            "headers": {"Accept": accept, **credentials},
+            "content_type": "application/json" if body is not None else None,
+        }
         with self._without_views(enters), self._known(route if as_somebody else None):
             self._entered.clear()
-            client = self._app.test_client(use_cookies=False)
-            response = client.open(
-                path,
-                method=route.method,
-                data=body,
-                query_string=query,
-                headers={"Accept": accept, "Authorization": f"Bearer {CANARY}"}
-                if query
-                else {"Accept": accept},
-                content_type="application/json" if body is not None else None,
-            )
-            text = response.get_data(as_text=True)[:20_000]
-            response.close()
+            status, fields, text = self._sent(path, given)
         return Answer(
-            status=response.status_code,
-            headers={name.lower(): value for name, value in response.headers},
+            status=status,
+            headers={name.lower(): value for name, value in fields},
             text=text,
             entered=route.endpoint in self._entered,
-            was_kept_off=len(self.confined.attempts) > before,
+            was_kept_off=len(self.confined.attempts) > before or not status,
         )
+
+    def _sent(self, path: str, given: dict[str, Any]) -> tuple[int, list[tuple[str, str]], str]:
+        """Status, fields and the text of the answer; 0 where none came in time."""
+        got: list[Any] = []
+
+        def send() -> None:
+            response = self._app.test_client(use_cookies=False).open(path, **given)
+            # What is streamed may never end.
+            text = "" if response.is_streamed else response.get_data(as_text=True)[:20_000]
+            got.append((response.status_code, list(response.headers), text))
+            response.close()
+
+        thread = threading.Thread(target=send, daemon=True)
+        thread.start()
+        thread.join(LONGEST_S)
+        return got[0] if got else (0, [], "")
+
+    def plan(self, name: str) -> str:
+        """Plan an action with its example; what went wrong, "" for nothing."""
+        planning: Any = import_module("hipflask.tools.actions.planning")
+        from ..security import Identity  # loaded by whoever has a tool
+
+        for tool in tools_of(self._app):
+            for action in getattr(tool, "actions", {}).values():
+                if f"{tool.name}/{action.name}" == name:
+                    rows, parameters = getattr(action.function, EXAMPLE)
+                    try:
+                        planning.make_plan(action, parameters, rows, Identity("check"), {})
+                    except planning.PlanError as error:
+                        return str(error)
+        return ""
 
     @contextmanager
     def _without_views(self, enters: bool) -> Iterator[None]:

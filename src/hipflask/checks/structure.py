@@ -114,7 +114,7 @@ def _migrations(look: Look) -> Path | None:
     return None
 
 
-def _changes(folder: Path, metadata: list[Any]) -> Iterator[str]:
+def _changes(folder: Path, metadata: Any) -> Iterator[str]:
     try:
         from alembic.autogenerate import compare_metadata  # optional
         from alembic.migration import MigrationContext
