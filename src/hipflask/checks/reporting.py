@@ -173,7 +173,9 @@ def as_markdown() -> str:
     needs = {"probe": "`--probe`", "record": "record of tests", "program": "ruff"}
     for check in catalogue().values():
         if re.fullmatch(r"[A-Z]\d\d", check.id):
-            needed = f"`--{check.opt_in}`, pip-audit" if check.opt_in else needs.get(check.needs, "")
+            needed = (
+                f"`--{check.opt_in}`, pip-audit" if check.opt_in else needs.get(check.needs, "")
+            )
             cells = [check.id, check.name, "/".join(check.levels), check.inspects, check.why,
                      check.fix, needed]  # fmt: skip
             rows.append(f"| {' | '.join(cell.replace('|', '/') for cell in cells)} |")

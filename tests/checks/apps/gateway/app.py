@@ -29,7 +29,7 @@ app.config["PARTNER_SECRET"] = "from the vault"
 hooks = Hooks(app)
 
 
-@hooks.receive("/partner", scheme=hmac_scheme("X-Sig"), secrets="PARTNER_SECRET")
+@hooks.receive("/partner", scheme=hmac_scheme("partner", header="X-Sig"), secrets="PARTNER_SECRET")
 def partner(event):  # A06: a delivery of any age, known by no id
     pass
 
