@@ -28,12 +28,12 @@ REFUSED = {
 }
 #: What the module does, where it can be looked at all the same.
 TAKEN = {
-    "threads": APP + "import threading, time\nthreading.Thread(target=time.sleep, args=[600]).start()\n",
+    "threads": APP + "import threading\nthreading.Thread(target=threading.Event().wait).start()\n",
     "writes": APP + "open('app.log', 'a').write('x')\nopen('kept.txt', 'w').write('y')\n",
     "logs": APP + "import logging\nlogging.basicConfig(filename='app.log')\n",
     "tries": APP + "import socket\ntry:\n    socket.create_connection(('192.0.2.1', 80), 1)\n"
              "except OSError:\n    pass\n",
-    "sqlite": APP + "import sqlite3\ndb = sqlite3.connect('kept.db')\ndb.execute('create table t (a)')\n",
+    "sqlite": APP + "import sqlite3\nsqlite3.connect('a.db').execute('create table t (a)')\n",
     "routes": APP,
     "catch-all": APP + "@app.route('/<path:rest>')\ndef all(rest): raise SystemExit(9)\n",
     "folders": APP + "import os\nos.makedirs('instance/deep', exist_ok=True)\n",
