@@ -132,7 +132,7 @@ def test_a_new_route_changes_only_its_lines(stock: tuple[Path, Assessment]) -> N
     assert showing.as_text(assessed(path, "stock")) == before, "twice the same"
     app = path / "app.py"
     text = app.read_text()
-    view = '    @app.get("/new", access=public)\n    def new() -> Part:\n        return Part("", 1)\n\n'
+    view = '    @app.get("/new", access=public)\n    def new() -> Part:\n        return 1\n\n'
     changed = text.replace("    @app.errorhandler", view + "    @app.errorhandler")
     changed = changed.replace("hashed_keys, roles", "hashed_keys, public, roles")
     app.write_text(changed)

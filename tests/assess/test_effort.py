@@ -57,7 +57,7 @@ def test_the_band_of_500_histories_holds_four_times_of_five(number: int) -> None
 @pytest.mark.parametrize("number", range(10))
 def test_below_ten_records_the_band_is_a_factor_of_four_at_least(number: int) -> None:
     chance = random.Random(number)
-    for work in (WORK, gaps(stance=1), gaps(**{"restore_drill": 2, "identity": 1})):
+    for work in (WORK, gaps(stance=1), gaps(restore_drill=2, identity=1)):
         made = estimate(work, history(chance, number, 3.0, 0.01))
         assert not made.is_calibrated
         assert made.band.high / made.band.low >= 4 - 1e-9
