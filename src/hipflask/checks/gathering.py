@@ -389,14 +389,15 @@ def _actions(app: Any, root: str) -> list[Action]:
 
 
 def metadatas() -> list[Any]:
-    """The SQLAlchemy metadata with tables in it that are not hipflask's own."""
+    """The SQLAlchemy metadata with tables in it that is the application's."""
     sqlalchemy = sys.modules.get("sqlalchemy")
     if sqlalchemy is None:
         return []
     ours = {
         id(value)
         for name, module in list(sys.modules.items())
-        if name.startswith("hipflask.")
+        # SQLAlchemy describes the catalogue of PostgreSQL so.
+        if name.startswith(("hipflask.", "sqlalchemy.", "alembic."))
         for value in list(vars(module).values())
         if isinstance(value, sqlalchemy.MetaData)
     }
