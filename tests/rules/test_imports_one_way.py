@@ -123,6 +123,11 @@ LAYERS = [
     ["tools.desk"],
     ["tools.tool"],
     ["tools"],
+    # From prototype to service: what a project says it is, what is found in it, what follows.
+    ["stages.record"],
+    ["checks"],
+    ["assess"],
+    ["stages"],
     ["cli", "testing", "clirunner", "doors", "socketclient", "server"],
     ["as_flask", "__main__"],
 ]
@@ -133,7 +138,7 @@ MAY_NAME_TYPES_ABOVE = {"globals", "sessions", "app"}
 LOADED_WHEN_USED = {"cli", "testing", "clirunner", "server", "debughelpers", "environment"}
 LOADED_WHEN_USED |= {"websockets", "front.websocket", "socketclient"}
 LOADED_WHEN_USED |= {"api", "database", "forward", "guards", "security", "settings", "webhooks"}
-LOADED_WHEN_USED |= {"cache", "look", "state", "tools"}
+LOADED_WHEN_USED |= {"cache", "look", "state", "tools", "checks", "assess", "stages"}
 LOADED_WHEN_USED |= {"background", "front.sending", "interrupts", "streams"}
 LOADED_WHEN_USED |= {"doors", "logging", "as_flask", "front.asgi", "front.rsgi", "front.chain"}
 
