@@ -19,6 +19,7 @@ from .discovery import NoAppException, explain_failure
 from .forward import forward_command
 from .hooks import hooks_command
 from .keys import keys_command
+from .new import new_command
 from .openapi import openapi_command
 from .options import app_option, debug_option, env_file_option, report, version_option
 from .script import ScriptInfo, with_appcontext
@@ -42,6 +43,7 @@ ADDED_COMMANDS = (
     forward_command,
     keys_command,
     db_command,
+    new_command,
 )
 _FLASK_OR_EXTENSION = re.compile(r"flask(?![a-z0-9])", re.IGNORECASE)
 _FAILED = "hipflask.cli.app_failed_to_load"
