@@ -109,6 +109,7 @@ LAYERS = [
     # From prototype to service: what a project says it is, what is found in it, what follows.
     ["stages.record"],
     ["checks"],
+    ["assess"],
     ["stages"],
     ["cli", "testing", "clirunner", "doors", "socketclient", "server"],
     ["as_flask", "__main__"],
@@ -120,7 +121,7 @@ MAY_NAME_TYPES_ABOVE = {"globals", "sessions", "app"}
 LOADED_WHEN_USED = {"cli", "testing", "clirunner", "server", "debughelpers", "environment"}
 LOADED_WHEN_USED |= {"websockets", "front.websocket", "socketclient"}
 LOADED_WHEN_USED |= {"api", "database", "forward", "guards", "security", "settings", "webhooks"}
-LOADED_WHEN_USED |= {"cache", "state", "checks", "stages"}
+LOADED_WHEN_USED |= {"cache", "state", "checks", "assess", "stages"}
 LOADED_WHEN_USED |= {"background", "front.sending", "interrupts", "streams"}
 LOADED_WHEN_USED |= {"doors", "logging", "as_flask", "front.asgi", "front.rsgi", "front.chain"}
 

@@ -179,6 +179,8 @@ def limits(look: Look) -> Iterator[Found]:
         "MAX_FORM_MEMORY_SIZE": "a form's field may fill the memory",
         "REQUEST_BODY_TIMEOUT": "a client may take any time for its body",
     }
+    if look.facts.as_flask:  # which has no such setting
+        del told["REQUEST_BODY_TIMEOUT"]
     for key, text in told.items():
         if config.get(key) is None:
             yield found(key, f"is not set: {text}", "")

@@ -167,6 +167,8 @@ class Facts(msgspec.Struct, frozen=True, kw_only=True):
     actions: list[Action] = []
     tools: int = 0
     tables: list[Table] = []
+    #: Whether there is SQLAlchemy metadata; without it nobody can count tables.
+    has_metadata: bool = False
     stores: list[Stored] = []
     extensions: list[Extension] = []
     ready_checks: list[str] = []

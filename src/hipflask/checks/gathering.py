@@ -80,6 +80,7 @@ def gather(
         actions=_actions(app, root),
         tools=len(tools_of(app)),
         tables=_tables(),
+        has_metadata=bool(metadatas()),
         stores=_stores(app, hooks),
         extensions=_extensions(),
         ready_checks=_ready_checks(app, hooks),

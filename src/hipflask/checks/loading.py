@@ -21,17 +21,17 @@ class NotLoaded(Exception):
     """The application could not be loaded; the text says why, in a line."""
 
 
-def look_inside(request: Request, limit_s: float = LIMIT_S) -> Result:
-    """What the process found. Raises NotLoaded, at the latest `limit_s` from now."""
-    with tempfile.TemporaryDirectory(prefix="hipflask-check-") as folder:
-        scratch = Path(folder, "scratch")
+def look_inside(request: Request, limit_s: float = LIMIT_S, folder: str = ".") -> Result:
+    """What the process found in `folder`. Raises NotLoaded, at the latest `limit_s` from now."""
+    with tempfile.TemporaryDirectory(prefix="hipflask-check-") as own:
+        scratch = Path(own, "scratch")
         scratch.mkdir()
         request.scratch = str(scratch)
-        asked, answered = Path(folder, "request.json"), Path(folder, "result.json")
+        asked, answered = Path(own, "request.json"), Path(own, "result.json")
         asked.write_bytes(msgspec.json.encode(request))
-        said = Path(folder, "said.txt")
+        said = Path(own, "said.txt")
         with said.open("wb") as output:
-            ended = _run([str(asked), str(answered)], output, limit_s)
+            ended = _run([str(asked), str(answered)], output, limit_s, folder)
         if not answered.is_file():
             raise NotLoaded(_why(ended, said, limit_s))
         result = msgspec.json.decode(answered.read_bytes(), type=Result)
@@ -40,7 +40,7 @@ def look_inside(request: Request, limit_s: float = LIMIT_S) -> Result:
     return result
 
 
-def _run(arguments: list[str], output: object, limit_s: float) -> int | None:
+def _run(arguments: list[str], output: object, limit_s: float, folder: str) -> int | None:
     """The process's exit code; None for one that had to be ended."""
     environ = {k: v for k, v in os.environ.items() if k not in ("FLASK_DEBUG", "FLASK_APP")}
     # With the folder that holds us, as this may run from a checkout.
@@ -53,6 +53,7 @@ def _run(arguments: list[str], output: object, limit_s: float) -> int | None:
         stdout=output,  # type: ignore[call-overload]
         stderr=subprocess.STDOUT,
         env=environ,
+        cwd=folder,
     )
     try:
         return process.wait(limit_s)  # type: ignore[no-any-return]

@@ -82,6 +82,7 @@ def run(options: Options) -> Report:
             scratch="",
         ),
         options.limit_s,
+        str(options.start or Path.cwd()),
     )
     assert result.facts is not None
     skipped |= result.skipped

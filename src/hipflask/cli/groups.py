@@ -13,6 +13,7 @@ import click
 from hipflask.app import Flask
 from hipflask.globals import _cv_app
 
+from .assessing import assess_command
 from .checking import check_command
 from .commands import routes_command, shell_command
 from .db import db_command
@@ -46,6 +47,7 @@ ADDED_COMMANDS = (
     db_command,
     new_command,
     check_command,
+    assess_command,
 )
 _FLASK_OR_EXTENSION = re.compile(r"flask(?![a-z0-9])", re.IGNORECASE)
 _FAILED = "hipflask.cli.app_failed_to_load"
