@@ -10,15 +10,18 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import re
+from collections import Counter
 from datetime import date
 from pathlib import Path
 from typing import Any
 
 import msgspec
 
+from ..assess.dimensions import Known, dimensions
 from ..checks.decisions import FOLDER, Decision, read_decisions
 from ..checks.declaring import Finding
-from ..checks.project import run_git
+from ..checks.project import read_recorded, run_git
 from ..checks.running import Options, Report, run
 from .outcomes import CHECKED, Asked, Undecidable, changes, check_deciders, next_stage
 from .record import StageRecord, find_pyproject, read_record
@@ -97,7 +100,8 @@ def promote(asked: Asked, app: str | None, start: Path, today: date) -> Decided:
         ("Author", author or record.owner or "unknown"), ("Commit", commit),
         ("Days spent", "unknown" if asked.days is None else f"{asked.days:g}"),
     ]  # fmt: skip
-    files[f"{FOLDER}/{name}.md"] = _decision(name, told, report, after).encode()
+    before = _gaps_before(root, decisions, number)
+    files[f"{FOLDER}/{name}.md"] = _decision(name, told, report, before, after).encode()
     text = path.read_text(encoding="utf-8")
     if tables:
         files[path.name] = changed(text, tables, path).encode()
@@ -145,14 +149,40 @@ def _next_number(decisions: list[Decision]) -> int:
     return max((one.number for one in decisions), default=0) + 1
 
 
-def _decision(name: str, told: list[tuple[str, Any]], report: Report, after: list[str]) -> str:
-    from ..assess.assessing import gaps_of  # checks and stages are enough for the rest
+def _open_gaps(report: Report) -> dict[str, int]:
+    """What the assessment misses, by unit of work."""
+    project = report.project
+    known = Known(
+        facts=report.facts, project=project, findings=report.findings,
+        record=read_recorded(project, None),
+    )  # fmt: skip
+    return dict(Counter(gap.unit for each in dimensions(known) for gap in each.gaps))
 
-    gaps = gaps_of(report)
-    counted = ", ".join(f"{dimension} {number}" for dimension, number in gaps.items() if number)
+
+def _gaps_before(root: Path, decisions: list[Decision], number: int) -> dict[str, int]:
+    """The gaps that were open at the decision before this one."""
+    earlier = [one for one in decisions if one.number < number]
+    text = (root / earlier[-1].file).read_text(encoding="utf-8") if earlier else ""
+    found = re.search(r"^- Gaps open: (.*)$", text, re.MULTILINE)
+    listed = re.findall(r"([a-z][a-z ]*) (\d+)", found[1]) if found else []
+    return {unit: int(count) for unit, count in listed}
+
+
+def _counted(gaps: dict[str, int]) -> str:
+    return ", ".join(f"{unit} {number}" for unit, number in sorted(gaps.items()) if number > 0)
+
+
+def _decision(
+    name: str, told: list[tuple[str, Any]], report: Report, before: dict[str, int],
+    after: list[str],
+) -> str:  # fmt: skip
+    gaps = _open_gaps(report)
     lines = [f"# {name}", ""]
     lines += [f"- {key}: {value}" for key, value in told if value != ""]
-    lines.append(f"- Gaps: {counted or 'none'}")
+    lines.append(f"- Gaps open: {_counted(gaps) or 'none'}")
+    closed = {unit: number - gaps.get(unit, 0) for unit, number in before.items()}
+    if any(number > 0 for number in closed.values()):
+        lines.append(f"- Gaps: {_counted(closed)}")
     lines += ["", "## Accepted", ""]
     silences = report.project.policy.silence
     lines += [
