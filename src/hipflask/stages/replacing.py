@@ -52,7 +52,11 @@ def _answers(report: Report, document: Any) -> Iterator[tuple[str, Any]]:
     """By route: the statuses that the tests saw, with the declared shape of each; None unknown."""
     recorded = read_recorded(report.project, None)
     for route in report.facts.own_routes:
-        hits = [hit for hit in recorded.hits if (hit.rule, hit.method) == (route.rule, route.method)] if recorded else []
+        hits = [
+            hit
+            for hit in (recorded.hits if recorded else [])
+            if (hit.rule, hit.method) == (route.rule, route.method)
+        ]
         seen: dict[str, int] = {}
         for hit in hits:
             for status, number in hit.statuses.items():
@@ -103,7 +107,8 @@ def disposal(report: Report, root: Path) -> list[str]:
         lines.append("- [ ] tables: none are declared by SQLAlchemy; look into the databases below")
     for store in facts.stores:
         lines.append(f"- [ ] database of {store.source}: {store.file or store.kind}, and its backups")
-    for name in ("instance", "uploads", "data"):
+    lines.append("- [ ] folder instance/, wherever it is installed, and the volumes of its manifest")
+    for name in ("uploads", "data"):
         if (root / name).is_dir():
             lines.append(f"- [ ] folder {name}/")
     names = [
