@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+from collections.abc import Callable
 from typing import Annotated, Any
 
 from msgspec import Meta, Struct
@@ -42,8 +44,10 @@ class Found(Struct):
     modules: list[str]
 
 
-def create_app(config: dict[str, Any] | None = None) -> Flask:
-    """Return the application; `config` goes over its defaults."""
+def create_app(
+    config: dict[str, Any] | None = None, *, clock: Callable[[], float] = time.time
+) -> Flask:
+    """Return the application; `config` goes over its defaults, `clock` is what its end goes by."""
     app = Flask(__name__)
     app.config.update(config or {})
     protect(app)
@@ -61,5 +65,5 @@ def create_app(config: dict[str, Any] | None = None) -> Flask:
         """The modules that a sentence is about."""
         return Found(finder.find(asked.sentence))
 
-    declare(app)
+    declare(app, clock=clock)
     return app

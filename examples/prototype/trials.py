@@ -20,7 +20,7 @@ http.cookies imaplib inspect io ipaddress itertools json keyword linecache local
 mailbox math mimetypes netrc numbers operator os pathlib pickle pkgutil plistlib poplib pprint
 profile queue quopri random re reprlib sched secrets selectors shelve shlex shutil signal smtplib
 socket socketserver ssl stat statistics string struct subprocess tarfile tempfile textwrap
-threading timeit token tokenize traceback types typing unicodedata urllib.parse urllib.request
+threading timeit token tokenize traceback types unicodedata urllib.parse urllib.request
 uuid warnings wave weakref webbrowser xml.etree.ElementTree xmlrpc.client zipfile zlib
 """.split()
 _SHORTEST = 5

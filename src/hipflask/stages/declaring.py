@@ -110,7 +110,7 @@ class _Late:
 
 
 def _check_date(app: Any, record: StageRecord, today: date) -> None:
-    if not record.is_overdue(today):
+    if record.stage in ("sunset", "retired") or not record.is_overdue(today):
         return
     told = (
         f"{record.path}: this {record.stage} was to be decided on by {record.decide_by}. Decide:"
