@@ -33,7 +33,7 @@ def ask(project: Project, line: str) -> str:
         f"days = {{'early': now - 60 * 86400, 'late': now}};"
         "at = lambda day: finder.create_app(clock=lambda: days[day]).test_client();" + line
     )
-    return project.run("-c", code).strip()
+    return project.run("-c", code).splitlines()[0]
 
 
 def test_the_trials_still_say_what_was_recorded():
@@ -55,7 +55,7 @@ def test_it_says_what_it_is_and_answers_this_machine_alone():
     page = client.get("/?sentence=read+a+zip+archive")
     assert "This is a prototype" in page.text
     assert "zipfile" in page.text
-    assert client.get("/modules?sentence=zip+archive").json["modules"][0] == "zipfile"
+    assert client.get("/modules?sentence=zip+archive").json["modules"].count("zipfile") == 1
     assert client.get("/", headers={"X-Forwarded-For": "127.0.0.1"}).status_code == 403
 
 
