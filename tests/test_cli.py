@@ -463,6 +463,7 @@ class TestFlaskGroup:
         flasks = {"run", "shell", "routes"}
         ours = {"serve", "openapi", "settings", "forward", "hooks", "worker", "keys", "top", "db"}
         ours |= {"fit", "new", "check", "assess", "conventions", "promote"}
+        ours |= {"tool"}
         assert set(FlaskGroup().commands) == flasks | ours
         assert FlaskGroup(add_default_commands=False).commands == {}
 

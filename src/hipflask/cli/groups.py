@@ -30,6 +30,7 @@ from .script import ScriptInfo, with_appcontext
 from .promote import promote_command
 from .serving import run_command, serve_command
 from .settings import settings_command
+from .tool import tool_command
 from .top import top_command
 from .worker import worker_command
 
@@ -45,6 +46,7 @@ ADDED_COMMANDS = (
     worker_command,
     top_command,
     hooks_command,
+    tool_command,
     forward_command,
     keys_command,
     db_command,

@@ -140,7 +140,10 @@ def _declare(shop: Shop) -> None:
     def refund(run: Run, row: Any, amount: Amount, reason: str = "asked") -> None:
         """Refund a payment and tell the customer."""
         run.do(
-            f"refund {amount} on #{row.id}: {reason}", pay_back, row.id, amount,
+            f"refund {amount} on #{row.id}: {reason}",
+            pay_back,
+            row.id,
+            amount,
             undo=(take_back, row.id),
         )
 

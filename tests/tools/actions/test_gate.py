@@ -54,9 +54,7 @@ def test_what_is_done_is_what_was_planned_and_approved(shop: Shop, who: Who) -> 
     run, _ = shop.gate.read(run.id, who("sue"))
     assert (run.state, run.done, run.approver, run.note) == (RunState.DONE, 2, "max", "fine")
     assert shop.effects() == ["refund 1 5", "refund 2 5"]
-    assert [step.sentence for step in shop.gate.steps(run)] == [
-        line.sentence for line in run.lines
-    ]
+    assert [step.sentence for step in shop.gate.steps(run)] == [line.sentence for line in run.lines]
     events = [line.event for line in audit.read(shop.gate.database, "ops")][::-1]
     assert events == ["plan", "submit", "approve", "start", "step", "step", "done"]
     assert shop.told == ["awaiting", "approve", "done"]
@@ -262,9 +260,7 @@ def test_a_secret_is_nowhere_but_in_the_function(
     run = shop.gate.plan("connect", values, who("sue"), "json")
     with pytest.raises(GateError, match="secret is missing"):
         shop.gate.submit(run.id, run.digest, who("sue"), "json")
-    run = shop.gate.submit(
-        run.id, run.digest, who("sue"), "json", secrets={"password": canary}
-    )
+    run = shop.gate.submit(run.id, run.digest, who("sue"), "json", secrets={"password": canary})
     assert (run.state, run.error) == (
         RunState.FAILED,
         "RuntimeError: broken refused [secret]",

@@ -54,7 +54,9 @@ def load_undo(action: Callable[..., Any], text: str) -> tuple[Callable[..., Any]
     for each in rest:
         found = getattr(found, each, None)
     if not callable(found):
-        raise LookupError(f"The code has no {name!r} any more, by which this step was to be undone.")
+        raise LookupError(
+            f"The code has no {name!r} any more, by which this step was to be undone."
+        )
     return found, [_load(value) for value in args]
 
 

@@ -86,7 +86,7 @@ class Answers:
     def plan(self, name: str) -> Any:
         """Plan an action: `{"parameters": {}, "rows": [], "filter": null}`."""
         by = caller()
-        action = self._gate.action(name, by)
+        action = self._gate.mine(name, by)
         sent = _body()
         _only(sent, {"parameters", "rows", "filter"})
         secrets = action.form.secrets
@@ -128,9 +128,7 @@ class Answers:
         secrets = sent.get("secrets", {})
         if not all(isinstance(text, str) for text in texts) or not isinstance(secrets, dict):
             raise GateError("digest and note are texts, secrets is an object.", 422)
-        run = do(
-            self._gate, what, id, texts[0], caller(), "json", note=texts[1], secrets=secrets
-        )
+        run = do(self._gate, what, id, texts[0], caller(), "json", note=texts[1], secrets=secrets)
         return dump_run(run)
 
     def _json(self, value: Any) -> Response:

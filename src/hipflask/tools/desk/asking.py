@@ -6,7 +6,7 @@ from typing import Any
 
 from werkzeug.exceptions import HTTPException, NotFound, default_exceptions
 
-from ...globals import request
+from ...globals import _cv_request, request
 from ...security import Identity, current_identity
 from ..runs.gate import Gate
 from ..runs.refusing import GateError
@@ -29,7 +29,7 @@ def caller() -> Identity:
 def may_audit(tool: Any, by: Identity) -> bool:
     """Whether somebody may read the audit."""
     stance = tool.audit_access
-    return stance is not None and bool(tool.may(stance, by, request))
+    return stance is not None and bool(tool.may(stance, by, _cv_request.get(None) and request))
 
 
 def do(

@@ -105,8 +105,9 @@ def difference(action: Action, run: RunRow, now: Draft | None, error: str = "") 
         return f"It cannot be planned any more: {error}"
     if action.code != run.code:
         found.append(f"The code of {action.name} is another than the one that was planned with.")
-    old_keys, new_keys = dict(zip(run.chosen.keys, run.chosen.versions, strict=True)), dict(
-        zip(now.chosen.keys, now.chosen.versions, strict=True)
+    old_keys, new_keys = (
+        dict(zip(run.chosen.keys, run.chosen.versions, strict=True)),
+        dict(zip(now.chosen.keys, now.chosen.versions, strict=True)),
     )
     found += [f"- row {key} is no longer among those chosen" for key in old_keys.keys() - new_keys]
     found += [f"+ row {key} is chosen now as well" for key in new_keys.keys() - old_keys.keys()]

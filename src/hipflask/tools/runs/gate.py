@@ -50,6 +50,13 @@ class Gate:
             raise GateError(f"There is no action {name[:80]!r} for you.", 404)
         return found  # type: ignore[no-any-return]
 
+    def mine(self, name: str, by: Identity) -> Action:
+        """The action, if `by` may ask for it; GateError 404 or 403."""
+        action = self.action(name, by)
+        if by.roles.isdisjoint(action.roles):
+            raise GateError(f"You may not ask for {action.label}.", 403)
+        return action
+
     def actions(self, by: Identity) -> list[Action]:
         """Those that `by` has a part in."""
         found = self.tool.actions.values()
@@ -111,7 +118,7 @@ class Gate:
         `values` are those of the action's form. GateError: 404, 403 where `by` may not ask for
         it, 422 where it cannot be planned.
         """
-        action = self._mine(name, by)
+        action = self.mine(name, by)
         if action.table is not None and not action.table.may("read", by, None):
             raise GateError(f"You may not read {action.table.title}.", 403)
         made = draft(action, values, by, keys=keys, filter=filter, occasion=occasion)
@@ -126,7 +133,7 @@ class Gate:
     def plan_again(self, id: int, by: Identity, via: str) -> RunRow:
         """Plan an ended run once more, as another one: its digest tells which run it repeats."""
         run, action = self.read(id, by)
-        self._mine(action.name, by)
+        self.mine(action.name, by)
         if run.state not in ENDED or run.undo_of is not None:
             raise GateError(f"Run {id} is {run.state}: it has not ended.", 409)
         with self.database.read() as connection:
@@ -141,7 +148,7 @@ class Gate:
     def plan_undo(self, id: int, by: Identity, via: str) -> RunRow:
         """Plan what takes a run back; it is asked for, and approved, as any other."""
         run, action = self.read(id, by)
-        self._mine(action.name, by)
+        self.mine(action.name, by)
         if not _can_be_undone(run, self.database.clock.now()):
             raise GateError(f"Run {id} cannot be undone: {self._why_not(run, action)}", 409)
         with self.database.read() as connection:
@@ -186,7 +193,7 @@ class Gate:
         digest, 422 for secrets that are missing.
         """
         run, action = self.read(id, by)
-        self._mine(action.name, by)
+        self.mine(action.name, by)
         _check_digest(run, digest)
         given = self._secrets(action, run, secrets or {})
         if run.state is not RunState.PLANNED:
@@ -206,9 +213,7 @@ class Gate:
             with self.database.begin() as connection:
                 if run.needs_approval:
                     expires = now + action.approve_within_s
-                    run = rows.move(
-                        connection, id, RunState.AWAITING, expires_at=expires, **asked
-                    )
+                    run = rows.move(connection, id, RunState.AWAITING, expires_at=expires, **asked)
                 else:
                     old = [RunState.PLANNED]
                     run = rows.move(connection, id, RunState.QUEUED, old=old, **asked)
@@ -265,7 +270,7 @@ class Gate:
     def cancel(self, id: int, by: Identity, via: str) -> RunRow:
         """End a run before it begins, or before its next step."""
         run, action = self.read(id, by)
-        self._mine(action.name, by)
+        self.mine(action.name, by)
         now = self.database.clock.now()
         with self.database.begin() as connection:
             found = rows.read(connection, id)
@@ -295,9 +300,7 @@ class Gate:
         """Expire what nobody has approved in time, and forget plans that nobody asked for."""
         now = self.database.clock.now()
         with self.database.read() as connection:
-            awaiting = rows.find(
-                connection, self.tool.name, states=[RunState.AWAITING], limit=1000
-            )
+            awaiting = rows.find(connection, self.tool.name, states=[RunState.AWAITING], limit=1000)
         for run in awaiting:
             if _is_late(run, now):
                 self._expire(run)
@@ -321,12 +324,6 @@ class Gate:
             return
 
     # What they share
-
-    def _mine(self, name: str, by: Identity) -> Action:
-        action = self.action(name, by)
-        if by.roles.isdisjoint(action.roles):
-            raise GateError(f"You may not ask for {action.label}.", 403)
-        return action
 
     def _decidable(self, id: int, digest: str, by: Identity) -> tuple[RunRow, Action]:
         run, action = self.read(id, by)
@@ -371,6 +368,7 @@ class Gate:
                     "rows": list(made.chosen.keys)[:100],
                     "filter": made.chosen.filter,
                     "steps": len(made.plan.lines),
+                    "undo_of": stored.get("undo_of"),
                 }
                 self._audit("plan", run, by, via, connection, detail)
         return run
@@ -432,9 +430,7 @@ class Gate:
         )
 
 
-_CANCELLABLE = frozenset(
-    {RunState.PLANNED, RunState.AWAITING, RunState.QUEUED, RunState.RUNNING}
-)
+_CANCELLABLE = frozenset({RunState.PLANNED, RunState.AWAITING, RunState.QUEUED, RunState.RUNNING})
 _LEASE_S = 10.0
 
 

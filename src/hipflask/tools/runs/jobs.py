@@ -119,9 +119,7 @@ def interrupt(database: Database, connection: Connection, run_id: int) -> RunRow
     """Say that a run has lost its worker; None where it had ended."""
     now = database.clock.now()
     try:
-        run = rows.move(
-            connection, run_id, RunState.INTERRUPTED, ended_at=now, error=INTERRUPTED
-        )
+        run = rows.move(connection, run_id, RunState.INTERRUPTED, ended_at=now, error=INTERRUPTED)
     except rows.Gone:
         return None
     where = (RUN_STEP.c.run_id == run_id) & (RUN_STEP.c.state == str(StepState.RUNNING))

@@ -167,9 +167,7 @@ def sweep(database: Database, queue: Queue[Any], hand_out: HandOut) -> int:
         return len(rows)
 
 
-def hand_out(
-    database: Database, queues: Sequence[Queue[Any]], jobs: str = QUEUE
-) -> HandOut:
+def hand_out(database: Database, queues: Sequence[Queue[Any]], jobs: str = QUEUE) -> HandOut:
     """Have the rows of `queues` handed to procrastinate, whose tables are made if need be.
 
     `jobs` is procrastinate's queue for them.
