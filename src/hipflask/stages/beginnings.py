@@ -58,8 +58,8 @@ KINDS = {
         Kind(
             name="tool",
             purpose="pages for colleagues: tables, and actions with a preview",
-            extras=("sql", "auth"),
-            variables=(("DATABASE_URL", "sqlite:////data/{module}.db"),),
+            extras=("auth", "tools"),
+            variables=(("DATABASE_URL", "sqlite:////data/{module}.db"), ("HTTPS", "true")),
             secrets=("SECRET_KEY", "PASSWORD_HASH"),
         ),
         Kind(
