@@ -20,7 +20,8 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[1]
 KINDS = ("api", "tool", "prototype", "webhook")
 MOST_FILES = 12
-MOST_LINES = 230
+#: Without empty ones, and without the tests.
+MOST_LINES = 200
 LIMIT_S = 600.0
 
 
@@ -76,7 +77,8 @@ def try_kind(bench: Bench, kind: str, is_fresh: bool, has_fault: bool) -> None:
         bench.run(bench.folder, "-m", "hipflask", "new", kind, folder.name, "--owner", "ada")
         files = [path for path in folder.rglob("*") if path.is_file()]
         code = [path for path in files if path.suffix == ".py" and path.parent.name != "tests"]
-        lines = sum(len(path.read_text(encoding="utf-8").splitlines()) for path in code)
+        texts = [path.read_text(encoding="utf-8") for path in code]
+        lines = sum(bool(line.strip()) for text in texts for line in text.splitlines())
         if len(files) > MOST_FILES or lines > MOST_LINES:
             raise Missed(f"{len(files)} files, {lines} lines of code")
         if has_fault:
@@ -173,7 +175,9 @@ def main() -> int:
         journeys(bench)
     finally:
         shutil.rmtree(folder, ignore_errors=True)
-    print(f"{len(bench.rows)} figures, {len(bench.missed)} missed: {', '.join(bench.missed) or '-'}")
+    print(
+        f"{len(bench.rows)} figures, {len(bench.missed)} missed: {', '.join(bench.missed) or '-'}"
+    )
     return 1 if bench.missed else 0
 
 

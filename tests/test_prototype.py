@@ -30,7 +30,7 @@ def ask(project: Project, line: str) -> str:
     code = (
         "import sys, datetime; sys.path.insert(0, '..'); import finder;"
         "now = datetime.datetime(2099, 3, 1, tzinfo=datetime.timezone.utc).timestamp();"
-        f"days = {{'early': now - 60 * 86400, 'late': now}};"
+        "days = {'early': now - 60 * 86400, 'late': now};"
         "at = lambda day: finder.create_app(clock=lambda: days[day]).test_client();" + line
     )
     return project.run("-c", code).splitlines()[0]
@@ -72,7 +72,7 @@ def test_harden_carried_through(prototype):
     )
     assert told == "200 pilot False"
     # The next step is not the author's alone.
-    said = prototype.hipflask("promote", "promote", "--answer", "yes", "--evidence", "pyproject.toml",
+    said = prototype.hipflask("promote", "--answer", "yes", "--evidence", "pyproject.toml",
                               "--by", "ada", code=2)  # fmt: skip
     assert "the author alone does not decide" in said
 

@@ -10,5 +10,7 @@ if __name__ == "__main__":
     evidence = run_trials()
     path = Path(__file__).with_name("evidence.json")
     path.write_text(dump(evidence), encoding="utf-8")
-    print(f"{evidence['among_three']} of {evidence['trials']} among three ({evidence['share']:.0%}),")
+    print(
+        f"{evidence['among_three']} of {evidence['trials']} among three ({evidence['share']:.0%}),"
+    )
     print(f"{evidence['first']} first, of {evidence['modules']} modules: {path}")

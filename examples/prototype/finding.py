@@ -11,7 +11,33 @@ import re
 from collections import Counter
 from collections.abc import Mapping
 
-_COMMON = set("a an and are as at be by for from if in is it not of on or that the this to with".split())
+_COMMON = set(
+    [
+        "a",
+        "an",
+        "and",
+        "are",
+        "as",
+        "at",
+        "be",
+        "by",
+        "for",
+        "from",
+        "if",
+        "in",
+        "is",
+        "it",
+        "not",
+        "of",
+        "on",
+        "or",
+        "that",
+        "the",
+        "this",
+        "to",
+        "with",
+    ]
+)
 
 
 def words(text: str) -> list[str]:

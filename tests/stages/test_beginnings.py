@@ -16,7 +16,7 @@ from hipflask.stages.beginnings import KINDS, Beginning, BeginningError, check_n
 
 MADE = date(2026, 11, 23)
 MOST_FILES = 12
-MOST_LINES = 230
+MOST_LINES = 200  # without empty ones
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -25,7 +25,9 @@ def test_a_project_is_small_and_whole(kind):
     assert len(files) <= MOST_FILES
     code = {name: text for name, text in files.items() if name.endswith(".py")}
     own = {name: text for name, text in code.items() if not name.startswith("tests/")}
-    assert sum(len(text.splitlines()) for text in own.values()) <= MOST_LINES
+    assert (
+        sum(bool(line.strip()) for text in own.values() for line in text.splitlines()) <= MOST_LINES
+    )
     for name, text in code.items():
         ast.parse(text, name)
         assert max(map(len, text.splitlines())) <= 100, name
@@ -35,7 +37,9 @@ def test_a_project_is_small_and_whole(kind):
     assert tomllib.loads(files["pyproject.toml"])["tool"]["hipflask"]["stage"] == KINDS[kind].stage
     kinds = [one["kind"] for one in yaml.safe_load_all(files["deployment.yaml"])]
     assert kinds == ["Deployment", "PersistentVolumeClaim"]
-    assert not any("{{" in text or "{%" in text for name, text in files.items() if name != "routes/trials.py")
+    assert not any(
+        "{{" in text or "{%" in text for name, text in files.items() if name != "routes/trials.py"
+    )
 
 
 @pytest.mark.parametrize("kind", KINDS)

@@ -19,7 +19,9 @@ def test_drift_is_refused_and_mended(make_project):
     project = make_project("api")
     project.hipflask("conventions")
     text = project.read("CONVENTIONS.md")
-    project.put("CONVENTIONS.md", "Ours.\n" + text.replace("A01 access-undeclared, must", "A01, may"))
+    project.put(
+        "CONVENTIONS.md", "Ours.\n" + text.replace("A01 access-undeclared, must", "A01, may")
+    )
     assert "Write it: hipflask conventions" in project.hipflask("conventions", "--check", code=1)
     assert "E L03 CONVENTIONS.md: line " in project.hipflask("check", "--only", "L03", code=1)
     project.hipflask("conventions")

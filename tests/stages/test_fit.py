@@ -62,7 +62,9 @@ def test_limits_are_the_teams():
 
 
 def test_risks_name_what_they_come_from():
-    risks = {line.what: line.because for line in sheet(data="personal", keepers=1, away="harm").risks}
+    risks = {
+        line.what: line.because for line in sheet(data="personal", keepers=1, away="harm").risks
+    }
     assert set(risks) == {"it is orphaned", "data", "it is away"}
     assert "below the limit of 2" in risks["it is orphaned"]
 

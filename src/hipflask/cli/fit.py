@@ -20,9 +20,9 @@ def fit_command(answers: str | None, as_json: bool) -> None:
     Each line of the sheet names its reason and the limit it was held against. Limits are yours:
     a table [limits] in the file of answers, with hours, pages, peak, keepers.
     """
-    from hipflask.stages.fit import Limits, UnfitAnswers, as_text, fit, parse_answers, read_answers
-
     import msgspec  # who runs another command needs neither
+
+    from hipflask.stages.fit import Limits, UnfitAnswers, as_text, fit, parse_answers, read_answers
 
     try:
         if answers is not None:

@@ -26,8 +26,8 @@ from .keys import keys_command
 from .new import new_command
 from .openapi import openapi_command
 from .options import app_option, debug_option, env_file_option, report, version_option
-from .script import ScriptInfo, with_appcontext
 from .promote import promote_command
+from .script import ScriptInfo, with_appcontext
 from .serving import run_command, serve_command
 from .settings import settings_command
 from .tool import tool_command

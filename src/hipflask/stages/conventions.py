@@ -37,7 +37,11 @@ def made(start: Path) -> str:
     project = look_around(start)
     stage = project.stage or "prototype"
     policy = project.policy
-    lines = [BEGIN, "", f"The checks are those of a {stage}; `hipflask check --explain ID` tells more."]
+    lines = [
+        BEGIN,
+        "",
+        f"The checks are those of a {stage}; `hipflask check --explain ID` tells more.",
+    ]
     for title, rule, prefixes in _SUBJECTS:
         lines += ["", f"## {title}", "", rule]
         if title == "Routes":

@@ -103,7 +103,7 @@ def parse_answers(values: Mapping[str, Any], where: str) -> Answers:
     missing = [name for name in QUESTIONS if name not in values]
     if missing:
         raise UnfitAnswers(f"{where}: {missing[0]} is not answered: {QUESTIONS[missing[0]]}")
-    made = _parse(values, Answers, where)
+    made: Answers = _parse(values, Answers, where)
     for name in ("hours", "peak", "pages", "keepers"):
         if getattr(made, name) < 0:
             raise UnfitAnswers(f"{where}: {name} is {getattr(made, name)}, less than nothing.")
@@ -116,7 +116,9 @@ def _parse(values: Any, kind: Any, where: str) -> Any:
     except msgspec.ValidationError as error:
         text, _, at = str(error).partition(" - at ")
         name = at.strip("`").removeprefix("$.")
-        near = f" One of: {', '.join(choices(name))}." if name in QUESTIONS and choices(name) else ""
+        near = (
+            f" One of: {', '.join(choices(name))}." if name in QUESTIONS and choices(name) else ""
+        )
         raise UnfitAnswers(f"{where}: {name + ': ' if name else ''}{text}.{near}") from None
 
 
@@ -168,7 +170,9 @@ def _framework(a: Answers, limits: Limits, way: Line) -> Line:
     if a.kind == "site" and a.stack == "django":
         return Line("Django", "it is a site, and your other services are Django's")
     if a.stack == "fastapi" and a.kind == "api":
-        return Line("FastAPI", "your other services are: a second framework costs more than it gives")
+        return Line(
+            "FastAPI", "your other services are: a second framework costs more than it gives"
+        )
     if a.peak > limits.peak:
         told = f"{a.peak:g} requests a second, above the limit of {limits.peak:g}"
         return Line("hipflask", f"{told}: measure a first route under that load before you go on")
@@ -194,7 +198,9 @@ def _risks(a: Answers, limits: Limits) -> Iterator[Line]:
         told = f"{a.keepers} will keep it going, below the limit of {limits.keepers}"
         yield Line("it is orphaned", f"{told}: name a second owner before it has users")
     if a.data in ("personal", "regulated"):
-        yield Line("data", f"{a.data} data: made-up data until who may see, keep and delete is written")
+        yield Line(
+            "data", f"{a.data} data: made-up data until who may see, keep and delete is written"
+        )
     if a.away in ("money", "harm"):
         yield Line("it is away", f"an hour costs {a.away}: a way by hand, alerts, a restore drill")
     if a.exists == "partly":
@@ -202,7 +208,9 @@ def _risks(a: Answers, limits: Limits) -> Iterator[Line]:
     if a.peak > limits.peak:
         yield Line("load", f"{a.peak:g} a second at the peak, limit {limits.peak:g}")
     if a.kind == "experiment":
-        yield Line("it stays", "prototypes with users are rarely thrown away: set the day to decide")
+        yield Line(
+            "it stays", "prototypes with users are rarely thrown away: set the day to decide"
+        )
     if a.pages and a.kind in ("api", "webhook"):
         yield Line("two things in one", f"{a.pages} pages beside an {a.kind}: decide which it is")
 
@@ -211,9 +219,13 @@ def _first_step(a: Answers, way: Line) -> Line:
     if way.what == "integrate":
         return Line("send one real event through by hand", "what the product really sends decides")
     if way.what == "automate":
-        return Line("write the steps down, then script the first", "what nobody can tell, no job does")
+        return Line(
+            "write the steps down, then script the first", "what nobody can tell, no job does"
+        )
     if a.kind == "experiment":
-        return Line("write question, measure and day down", "a trial without a measure proves nothing")
+        return Line(
+            "write question, measure and day down", "a trial without a measure proves nothing"
+        )
     if way.what == "start simpler":
         return Line("do it by hand for two weeks, and count", "the count says whether to come back")
     if a.data in ("personal", "regulated"):

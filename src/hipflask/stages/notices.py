@@ -22,7 +22,9 @@ class Notices:
 
     def __init__(self, record: StageRecord, sunset: Sunset | None, is_overdue: Any) -> None:
         self._stage = record.stage
-        self._fields = [] if record.stage == "service" else [(STAGE_FIELD, record.stage)]
+        self._fields: list[tuple[str, str]] = []
+        if record.stage != "service":
+            self._fields.append((STAGE_FIELD, record.stage))
         self._fields += sunset.fields() if sunset else []
         self._is_overdue = is_overdue
         # Made once each: in time, and past the day.

@@ -65,10 +65,14 @@ def _answers(report: Report, document: Any) -> Iterator[tuple[str, Any]]:
         parts = [part.rpartition(":")[2] for part in path.split("{")]
         path = "".join([path.split("{")[0], *("{" + part for part in parts[1:])])
         declared = document.get("paths", {}).get(path, {}).get(route.method.lower(), {})
-        yield route.name, {
-            status: {"seen": number, "shape": _shape(declared.get("responses", {}).get(status))}
-            for status, number in sorted(seen.items())
-        } or None
+        yield (
+            route.name,
+            {
+                status: {"seen": number, "shape": _shape(declared.get("responses", {}).get(status))}
+                for status, number in sorted(seen.items())
+            }
+            or None,
+        )
 
 
 def _shape(response: Any) -> Any:
@@ -106,8 +110,12 @@ def disposal(report: Report, root: Path) -> list[str]:
     if not facts.tables:
         lines.append("- [ ] tables: none are declared by SQLAlchemy; look into the databases below")
     for store in facts.stores:
-        lines.append(f"- [ ] database of {store.source}: {store.file or store.kind}, and its backups")
-    lines.append("- [ ] folder instance/, wherever it is installed, and the volumes of its manifest")
+        lines.append(
+            f"- [ ] database of {store.source}: {store.file or store.kind}, and its backups"
+        )
+    lines.append(
+        "- [ ] folder instance/, wherever it is installed, and the volumes of its manifest"
+    )
     for name in ("uploads", "data"):
         if (root / name).is_dir():
             lines.append(f"- [ ] folder {name}/")
