@@ -12,31 +12,7 @@ from collections import Counter
 from collections.abc import Mapping
 
 _COMMON = set(
-    [
-        "a",
-        "an",
-        "and",
-        "are",
-        "as",
-        "at",
-        "be",
-        "by",
-        "for",
-        "from",
-        "if",
-        "in",
-        "is",
-        "it",
-        "not",
-        "of",
-        "on",
-        "or",
-        "that",
-        "the",
-        "this",
-        "to",
-        "with",
-    ]
+    "a an and are as at be by for from if in is it not of on or that the this to with".split()  # noqa: SIM905
 )
 
 
