@@ -80,8 +80,8 @@ def endpoints(known: Known) -> Dimension:
         _count("routes, by method", routes, "url_map"),
         _count("open to everybody", public, "stances", len(routes)),
         _count("for known callers", protected, "stances", len(routes)),
-        _count("with a contract (typed, and in the document)", (one for one in routes if _has_contract(one)),
-               "annotations", len(routes)),
+        _count("with a contract (typed, and in the document)",
+               (one for one in routes if _has_contract(one)), "annotations", len(routes)),
         _count("WebSockets", (one for one in routes if one.method == "WEBSOCKET"), "url_map"),
         _count("webhook sources", known.facts.webhooks, "hooks"),
     ]  # fmt: skip

@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 import importlib.metadata
 import inspect
+import ipaddress
 import os
 import platform
 import sys
@@ -268,9 +269,18 @@ def _provider(one: Any) -> Provider:
         kind=type(one).__name__,
         uses_cookies=bool(names & {"SessionLogin", "OIDCLogin"}) or scheme.get("in") == "cookie",
         header=str(getattr(one, "header", "")) if "ProxyHeader" in names else "",
-        trusts_any_peer=any(network.prefixlen == 0 for network in networks),
+        trusts_any_peer=_is_everybody(networks),
         for_development=bool(getattr(one, "for_development", False)),
     )
+
+
+def _is_everybody(networks: Any) -> bool:
+    """Whether the networks together are all addresses: two halves are, too."""
+    for version in (4, 6):
+        some = [one for one in networks if one.version == version]
+        if any(one.prefixlen == 0 for one in ipaddress.collapse_addresses(some)):
+            return True
+    return False
 
 
 def _scheme(one: Any) -> dict[str, Any]:
@@ -405,9 +415,8 @@ def _tables() -> list[Table]:
             more = [
                 one for one in table.constraints if type(one).__name__ != "PrimaryKeyConstraint"
             ]
-            tables[table.fullname] = Table(
-                name=table.fullname, columns=len(table.columns), constraints=len(more)
-            )
+            name = f"{table.fullname}"  # of a class of its own in SQLAlchemy
+            tables[name] = Table(name=name, columns=len(table.columns), constraints=len(more))
     return [tables[name] for name in sorted(tables)]
 
 

@@ -69,7 +69,7 @@ def main(request_file: str, result_file: str) -> None:
     except BaseException as error:
         result.failure = _told(error, confined.attempts, request.project.root)
     result.attempts = confined.attempts
-    confined.written(result_file, msgspec.json.encode(result))
+    confined.written(result_file, msgspec.json.encode(result, enc_hook=str))
     # Threads that the import started would keep an ordinary exit waiting.
     sys.stdout.flush()
     sys.stderr.flush()

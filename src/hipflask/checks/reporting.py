@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -153,6 +154,32 @@ def explained(check: Check) -> str:
     )
     lines.append(f"silence    in [tool.hipflask.check] silence = [{silence}]")
     return "\n".join(lines) + "\n"
+
+
+def as_markdown() -> str:
+    """The page docs/lookup/checks.md: our own checks, none of plug-ins."""
+    rows = [
+        "# Checks",
+        "",
+        "Made by `python -m hipflask.checks` from the declarations; a test holds it. How to use"
+        " them: [check](../do/check.md).",
+        "",
+        "Levels are those of a prototype, a pilot and a service: E error, W warning, I note, -"
+        " not made. A check that is not sure of a finding says W where its level is E.",
+        "",
+        "| id | name | levels | looks at | because | way out | needs |",
+        "|---|---|---|---|---|---|---|",
+    ]
+    needs = {"probe": "`--probe`", "record": "record of tests", "program": "ruff"}
+    for check in catalogue().values():
+        if re.fullmatch(r"[A-Z]\d\d", check.id):
+            needed = (
+                f"`--{check.opt_in}`, pip-audit" if check.opt_in else needs.get(check.needs, "")
+            )
+            cells = [check.id, check.name, "/".join(check.levels), check.inspects, check.why,
+                     check.fix, needed]  # fmt: skip
+            rows.append(f"| {' | '.join(cell.replace('|', '/') for cell in cells)} |")
+    return "\n".join(rows) + "\n"
 
 
 def listed() -> str:
