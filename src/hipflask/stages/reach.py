@@ -31,6 +31,14 @@ _ADDED = (
     "true-client-ip", "cf-", "fastly-", "x-envoy-", "x-original-", "x-proxyuser-ip", "x-scheme",
     "x-url-scheme", "x-proto", "front-end-https", "proxy-connection", "x-appengine-", "fly-",
 )  # fmt: skip
+#: Those of them that a server may keep to itself, as Granian does where a value is not ASCII.
+_HIDDEN = (
+    "forwarded", "x-forwarded-for", "x-forwarded-host", "x-forwarded-proto", "x-forwarded-port",
+    "x-forwarded-server", "x-forwarded-prefix", "x-real-ip", "x-client-ip", "true-client-ip",
+    "via", "cf-connecting-ip",
+)  # fmt: skip
+#: How HTTP/1.0 and its like are called by servers; Granian says "1".
+_OLD = ("0.9", "1.0", "1")
 _LOCAL_NAMES = {"localhost", "ip6-localhost"}
 PROXIED = (
     "This is a prototype without a login, and the request came through a proxy. Declare the proxy"
@@ -81,6 +89,9 @@ def refusal(ctx: RequestContext, peers: Iterable[Network], proxies: Any) -> str 
     """
     peer, named = _addresses(ctx)
     names = {name.lower().replace("_", "-") for name, _ in ctx.request.headers}
+    exchange: Any = ctx._exchange
+    if exchange is not None:
+        names.update(name for name in _HIDDEN if exchange.is_hidden(name))
     if proxies is None:
         if any(name.startswith(_ADDED) for name in names):
             return PROXIED
@@ -119,7 +130,7 @@ def _is_from_here(ctx: RequestContext) -> bool:
         if exchange is None
         else str(exchange.http_version)
     )
-    if version.startswith("0") or version == "1.0":
+    if version in _OLD:
         return False
     told = [request.headers.get(name) for name in ("Origin", "Referer")]
     hosts = [_host_of(url) for url in told if url and url != "null"]
