@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -9,6 +10,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
+import hipflask
 from hipflask.checks.facts import Hit, Recorded, Write
 from hipflask.checks.project import RECORD_FILE
 from hipflask.checks.recorder import together
@@ -17,10 +19,10 @@ APP = """\
 import os
 import sqlalchemy as sa
 from hipflask import Flask
-from hipflask.security import ApiKey, hash_key, hashed_keys, authenticated, public
+from hipflask.security import ApiKey, Identity, hash_key, hashed_keys, authenticated, public
 KEY = "key_" + "a" * 40
 app = Flask(__name__)
-app.identities = [ApiKey(hashed_keys({hash_key(KEY): "ada"}))]
+app.identities = [ApiKey(hashed_keys({hash_key(KEY): Identity("ada")}))]
 engine = sa.create_engine("sqlite://", poolclass=sa.pool.StaticPool)
 with engine.begin() as made:
     made.exec_driver_sql("create table seen (a)")
@@ -51,7 +53,9 @@ def test_new(client):
 def record(folder: Path, *words: str) -> Recorded:
     command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-p",
                "hipflask.checks.recorder", *words]  # fmt: skip
-    done = subprocess.run(command, cwd=folder, capture_output=True, text=True)
+    source = str(Path(hipflask.__file__).parents[1])
+    environ = {**os.environ, "PYTHONPATH": source}
+    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, env=environ)
     assert done.returncode == 0, done.stdout + done.stderr
     return msgspec.json.decode((folder / RECORD_FILE).read_bytes(), type=Recorded)
 

@@ -67,6 +67,8 @@ class Confined:
                 target = arguments[1]
                 if isinstance(target, tuple) and target[1:2] == (0,):
                     return  # a free port of this machine, as event loops take for themselves
+            if event == "socket.getaddrinfo":
+                target = tuple(arguments[:2])
             target = arguments[0] if target is None and arguments else target
             self._tell(f"{'listen' if event == 'socket.bind' else 'connect'}: {_address(target)}")
             raise OSError(errno.ENETUNREACH, "there is no network while hipflask checks the app")

@@ -22,14 +22,17 @@ def body_undeclared(look: Look) -> Iterator[Found]:
 
 def error_contract(look: Look) -> Iterator[Found]:
     """R02. Only what must be refused is sent, and the view is replaced: nothing is written."""
-    for route in look.facts.own_routes:
+    routes = look.facts.own_routes
+    for route in routes:
         if route.body == "model" and route.is_unsafe:
             for what, body in (("malformed JSON", b'{"a": '), ("a wrong type", b"[[[0]]]")):
                 answer = look.probe.ask(route, body=body, as_somebody=True)
                 if wrong := _wrong(answer, refused=not answer.entered):
                     yield found(route.name, f"answers {what} with {wrong}", route.place)
                     break
-        elif route.method == "GET" and route.has_typed_answer and "<" in route.rule:
+    # Afterwards, as their views are asked themselves.
+    for route in routes:
+        if route.method == "GET" and route.has_typed_answer and "<" in route.rule:
             answer = look.probe.ask(route, as_somebody=True, enters=True)
             wrong = _wrong(answer, refused=answer.status >= 400)
             if wrong and not answer.was_kept_off:

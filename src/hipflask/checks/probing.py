@@ -10,8 +10,6 @@ import functools
 import logging
 import re
 import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
 from importlib import import_module
 from typing import Any
 
@@ -56,6 +54,13 @@ class Probe:
         self._app = app
         self.confined = confined
         self._entered: set[str] = set()
+        self._views = dict(app.view_functions)
+        self._are_out = False
+        self._somebody = _Somebody()
+        # An error is to be answered as visitors are answered.
+        app.config.update(TESTING=False, PROPAGATE_EXCEPTIONS=False)
+        if app.identities:
+            app.identities.insert(0, self._somebody)
 
     def ask(
         self,
@@ -80,9 +85,10 @@ class Probe:
             "headers": {"Accept": accept, **credentials},
             "content_type": "application/json" if body is not None else None,
         }
-        with self._without_views(enters), self._known(route if as_somebody else None):
-            self._entered.clear()
-            status, fields, text = self._sent(path, given)
+        self._take_views(not enters)
+        self._somebody.roles = frozenset(route.roles) if as_somebody else None
+        self._entered.clear()
+        status, fields, text = self._sent(path, given)
         return Answer(
             status=status,
             headers={name.lower(): value for name, value in fields},
@@ -122,21 +128,13 @@ class Probe:
                         return str(error)
         return ""
 
-    @contextmanager
-    def _without_views(self, enters: bool) -> Iterator[None]:
-        views = dict(self._app.view_functions)
-        modes = {key: self._app.config.get(key) for key in ("TESTING", "PROPAGATE_EXCEPTIONS")}
-        # An error is to be answered as visitors are answered.
-        self._app.config.update(TESTING=False, PROPAGATE_EXCEPTIONS=False)
-        if not enters:
-            for endpoint, view in views.items():
-                self._app.view_functions[endpoint] = self._stand_in(endpoint, view)
-        try:
-            yield
-        finally:
-            self._app.config.update(modes)
-            for endpoint, view in views.items():
-                self._app.view_functions[endpoint] = view
+    def _take_views(self, are_out: bool) -> None:
+        """Put a stand-in into each view's place, or the views back; each time costs a sealing."""
+        if are_out is not self._are_out:
+            self._are_out = are_out
+            for endpoint, view in self._views.items():
+                made = self._stand_in(endpoint, view) if are_out else view
+                self._app.view_functions[endpoint] = made
 
     def _stand_in(self, endpoint: str, view: Any) -> Any:
         if is_async(view):
@@ -153,35 +151,28 @@ class Probe:
 
         return functools.update_wrapper(reached, view)
 
-    @contextmanager
-    def _known(self, route: Route | None) -> Iterator[None]:
-        identities = list(self._app.identities)
-        if route is not None and identities and not route.is_public:
-            self._app.identities[:] = [_Somebody(route.roles)]
-        try:
-            yield
-        finally:
-            self._app.identities[:] = identities
-
 
 class _Somebody:
-    """A provider that knows whoever asks."""
+    """A provider that knows whoever asks, while it has roles to give."""
 
-    name = "check"
+    name = "hipflask-check"
     is_quick = True
 
-    def __init__(self, roles: list[str]) -> None:
-        self._roles = frozenset(roles)
+    def __init__(self) -> None:
+        self.roles: frozenset[str] | None = None
 
     def identify(self, request: Any, /) -> Any:
+        """Somebody with the roles, or nobody."""
         from ..security import Identity  # loaded by whoever declares a stance
 
-        return Identity("hipflask-check", roles=self._roles)
+        return None if self.roles is None else Identity("hipflask-check", roles=self.roles)
 
     def challenge(self, error: str = "", description: str = "") -> str:
+        """None."""
         return ""
 
     def scheme(self) -> tuple[str, dict[str, Any]]:
+        """As of a token."""
         return self.name, {"type": "http", "scheme": "bearer"}
 
 
