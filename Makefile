@@ -14,6 +14,7 @@
 #   make api-clients  TypeScript clients of examples/orders, made and run: under a minute
 #   make forward-check  1 GiB each way through the proxy, a canary's share, a shadow's cost
 #   make browser  every kind of page in Chromium, light and dark, phone and desk: 3 minutes
+#   make stages    projects that `hipflask new` writes, and decisions: tests, lint, types, check
 #   make contract  Flask beside ours in made-up conversations, more of them than the tests have
 #   make test      the tests, with branch coverage, then again without Flask installed
 # Another Python: make PYTHON=python3.13
@@ -30,7 +31,7 @@ WIRING := pyproject.toml hipflask_as_flask.pth scripts/make_venv.sh
 .DEFAULT_GOAL := all
 .PHONY: all demo test test-bare contract lint bench bench-http bench-growth browser guard soak hostile fuzz growth webhooks-crash \
 	webhooks-trace webhooks-bench dropshipping api-fuzz api-clients docs conformance \
-	conformance-extensions clean forward-check
+	conformance-extensions clean forward-check stages
 
 all: $(VENV)/.dev
 
@@ -174,6 +175,11 @@ api-clients: $(VENV)/.dev $(CLIENTS)
 forward-check: $(VENV)/.dev
 	$(PY) -m tests.forward.gigabyte --mb $(or $(MB),1024)
 	$(PY) -m tests.forward.shadowing
+
+# What `hipflask new` writes, in a fresh environment, and decisions carried through. QUICK=1 takes
+# the environment at hand, ONLY=api,tool some kinds; FAULT=1 plants a fault, so that it must fail.
+stages: $(VENV)/.dev
+	$(PY) scripts/stages.py
 
 docs: $(VENV)/.dev
 	$(PY) -m pytest -q tests/docs

@@ -6,7 +6,7 @@ import importlib.metadata
 import re
 from functools import cache
 
-from . import access, configuration, contracts, operating, staged, structure, tested
+from . import access, configuration, contracts, conventions, operating, staged, structure, tested
 from .declaring import Check
 
 GROUP = "hipflask.checks"
@@ -22,7 +22,16 @@ def catalogue() -> dict[str, Check]:
     """The checks in the order of their ids. Raises WrongPlugin."""
     checks = {
         check.id: check
-        for module in (access, configuration, contracts, structure, operating, tested, staged)
+        for module in (
+            access,
+            configuration,
+            contracts,
+            structure,
+            conventions,
+            operating,
+            tested,
+            staged,
+        )
         for check in module.CHECKS
     }
     for entry in sorted(importlib.metadata.entry_points(group=GROUP), key=lambda one: one.name):

@@ -404,9 +404,15 @@ def metadatas() -> list[Any]:
     found = [
         one
         for one in gc.get_objects()
-        if isinstance(one, sqlalchemy.MetaData) and one.tables and id(one) not in ours
+        if isinstance(one, sqlalchemy.MetaData) and _has_tables(one) and id(one) not in ours
     ]
     return sorted(found, key=lambda one: sorted(one.tables))
+
+
+def _has_tables(metadata: Any) -> bool:
+    """Whether it has tables beside PostgreSQL's own, which SQLAlchemy's dialect declares."""
+    schemas = {table.schema for table in metadata.tables.values()}
+    return bool(schemas - {"pg_catalog", "information_schema"})
 
 
 def _tables() -> list[Table]:
