@@ -61,7 +61,9 @@ def read_modules(sources: Iterable[Source]) -> list[Module]:
                 continue
             entries.append(_entry(public, found))
         if entries:
-            modules.append(Module(name, inspect.getdoc(module) or "", entries))
+            # Its first paragraph: what follows is for those who work on the module.
+            doc = (inspect.getdoc(module) or "").partition("\n\n")[0]
+            modules.append(Module(name, doc, entries))
     return modules
 
 
@@ -146,18 +148,34 @@ def _members(cls: type) -> Iterator[Entry]:
                 yield Entry(name, "property", name, _doc(value))
 
 
+class _Written:
+    """An annotation as its author wrote it, without the quotes of a string."""
+
+    def __init__(self, text: str) -> None:
+        self._text = text
+
+    def __repr__(self) -> str:
+        return self._text
+
+
 def _signature(found: t.Any, bound: bool = False) -> str:
     try:
         given = inspect.signature(found)
     except (TypeError, ValueError):
         return ""
-    parameters = list(given.parameters.values())
+    parameters = [
+        each.replace(annotation=_written(each.annotation)) for each in given.parameters.values()
+    ]
     if bound and parameters and parameters[0].name in ("self", "cls"):
-        given = given.replace(parameters=parameters[1:])
-    text = str(given)
+        parameters = parameters[1:]
+    returned = _written(given.return_annotation)
     if inspect.isclass(found):
-        text = text.removesuffix(" -> None")
-    return _MEMORY.sub("", text).replace("'", "")
+        returned = inspect.Signature.empty
+    return _MEMORY.sub("", str(given.replace(parameters=parameters, return_annotation=returned)))
+
+
+def _written(annotation: t.Any) -> t.Any:
+    return _Written(annotation) if isinstance(annotation, str) else annotation
 
 
 def _doc(found: t.Any) -> str:

@@ -15,7 +15,7 @@ axe_package = pytest.importorskip(
     "axe_playwright_python", reason="pip install axe-playwright-python"
 )
 
-from scripts.docsite.building import build
+from scripts.docsite.building import build  # noqa: E402  # needs what is skipped without
 
 CHROMIUM = shutil.which("chromium") or shutil.which("google-chrome")
 pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="apt-get install chromium")
@@ -24,10 +24,9 @@ AXE = next(Path(axe_package.__file__).parent.rglob("axe.min.js"))
 PAGES = (
     "index.html",
     "docs/learn/first-service.html",
-    "docs/lookup/commands.html",
-    "docs/why/speed.html",
+    "docs/why/dependencies.html",
     "docs/lookup/api/hipflask.state.html",
-    "all-headings.html",
+    "docs/why/what-we-refuse.html",
 )
 PHONE, DESK = {"width": 375, "height": 800}, {"width": 1280, "height": 900}
 #: Pictures to look at are put there.
@@ -71,16 +70,29 @@ def picture(page, name):
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("size", [PHONE, DESK], ids=["phone", "desk"])
-def test_pages_fit_and_axe_finds_nothing(size, scheme, browser, site):
+def test_pages_fit(size, scheme, browser, site):
     with tab(browser, size, scheme) as page:
         for name in PAGES:
             page.goto((site / name).as_uri())
             wide = page.evaluate("document.documentElement.scrollWidth")
             assert wide <= size["width"], name
             picture(page, f"{name.replace('/', '-')}-{size['width']}-{scheme}")
+
+
+# A page of tables takes axe seconds; colours differ by scheme and places by size, so two of the
+# four have both.
+@pytest.mark.parametrize(
+    ("size", "scheme"), [(PHONE, "dark"), (DESK, "light")], ids=["phone", "desk"]
+)
+def test_axe_finds_nothing(size, scheme, browser, site):
+    with tab(browser, size, scheme) as page:
+        for name in PAGES:
+            page.goto((site / name).as_uri())
             page.add_script_tag(path=AXE)
-            found = page.evaluate("axe.run({preload: false})")["violations"]
-            assert [(name, each["id"], each["nodes"][0]["html"][:200]) for each in found] == []
+            # Its preload fetches, which a page opened from the disk may not.
+            violations = page.evaluate("axe.run({preload: false})")["violations"]
+            found = [(name, each["id"], each["nodes"][0]["html"][:200]) for each in violations]
+            assert found == []
 
 
 def test_search_finds_without_a_server(browser, site):

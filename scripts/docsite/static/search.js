@@ -52,7 +52,8 @@
     ranked.sort((one, other) => other[0] - one[0]);
     const count = document.createElement("p");
     count.textContent = ranked.length === 0 ? "Nothing was found."
-      : ranked.length > MOST ? `${MOST} of ${ranked.length} places` : `${ranked.length} places`;
+      : ranked.length > MOST ? `${MOST} of ${ranked.length} places`
+      : ranked.length === 1 ? "1 place" : `${ranked.length} places`;
     const list = document.createElement("ol");
     for (const [, page] of ranked.slice(0, MOST)) {
       const link = document.createElement("a");
