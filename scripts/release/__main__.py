@@ -20,7 +20,15 @@ from pathlib import Path
 from packaging.utils import parse_sdist_filename, parse_wheel_filename
 
 from .contents import NEEDED, ROOT, check_sdist, check_version, check_wheel, tracked
-from .installed import ReleaseError, check_parts, check_use, clean_environ, list_parts, run
+from .installed import (
+    ReleaseError,
+    check_parts,
+    check_use,
+    clean_environ,
+    list_parts,
+    only_parts,
+    run,
+)
 
 CACHE = ROOT / ".cache" / "release"
 DIST = ROOT / "dist"
@@ -113,6 +121,7 @@ def write_parts(fresh: Path, version: str, parts: dict[str, str]) -> list[str]:
     """Write what the wheel brings with it as a CycloneDX document; return what that lacks."""
     path = DIST / f"hipflask-{version}.cdx.json"
     words = [str(TOOLS / "cyclonedx-py"), "environment", "--output-reproducible"]
+    words += ["--mc-type", "library"]
     words += ["--pyproject", str(ROOT / "pyproject.toml"), "--output-format", "JSON"]
     done = subprocess.run(
         [*words, "--output-file", str(path), str(fresh / "python")],
@@ -122,7 +131,8 @@ def write_parts(fresh: Path, version: str, parts: dict[str, str]) -> list[str]:
     )
     if done.returncode:
         raise ReleaseError(f"cyclonedx-py ended with {done.returncode}:\n{done.stderr}")
-    document = json.loads(path.read_text(encoding="utf-8"))
+    document = only_parts(json.loads(path.read_text(encoding="utf-8")), version, parts)
+    path.write_text(json.dumps(document, indent=2) + "\n", encoding="utf-8")
     print(f"release: {path.name} lists {len(document['components'])} parts")
     return check_parts(document, parts)
 

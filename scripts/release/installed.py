@@ -1,4 +1,4 @@
-"""Uses hipflask as it was installed: the command, a served hello, the alias; and lists its parts."""
+"""Uses hipflask as installed: its command, a served hello, the alias; and lists its parts."""
 
 from __future__ import annotations
 
@@ -12,7 +12,9 @@ import time
 import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
+Document = dict[str, Any]
 PATIENCE_S = 60
 HELLO = """\
 from hipflask import Flask, render_template_string
@@ -118,20 +120,39 @@ def list_parts(python: Path, folder: Path) -> dict[str, str]:
     """Return names and versions of what is installed beside `python`, but pip's own."""
     listed = json.loads(run([str(python), "-m", "pip", "list", "--format=json"], folder))
     return {
-        each["name"].lower().replace("_", "-"): each["version"]
+        _name(each["name"]): each["version"]
         for each in listed
         if each["name"] not in ("pip", "setuptools", "wheel")
     }
 
 
-def check_parts(document: dict[str, object], parts: dict[str, str]) -> list[str]:
+def only_parts(document: Document, version: str, parts: dict[str, str]) -> Document:
+    """Return a CycloneDX document with our version, and without pip and what else is not ours.
+
+    The version is the tag's, which pyproject.toml does not say.
+    """
+    document["metadata"]["component"]["version"] = version
+    kept = [each for each in document["components"] if _name(each["name"]) in parts]
+    gone = {each["bom-ref"] for each in document["components"] if each not in kept}
+    document["components"] = kept
+    document["dependencies"] = [
+        each for each in document["dependencies"] if each["ref"] not in gone
+    ]
+    return document
+
+
+def check_parts(document: Document, parts: dict[str, str]) -> list[str]:
     """Return what a CycloneDX document lacks of `parts`; each has a licence there, too."""
-    listed = [document["metadata"]["component"], *document["components"]]  # type: ignore[index,misc]
-    told = {each["name"].lower().replace("_", "-"): each for each in listed}
+    listed = [document["metadata"]["component"], *document["components"]]
+    told = {_name(each["name"]): each for each in listed}
     faults = []
     for name, version in parts.items():
         if told.get(name, {}).get("version") != version:
             faults.append(f"the list of parts lacks {name} {version}")
         elif not told[name].get("licenses"):
             faults.append(f"the list of parts tells no licence of {name}")
-    return faults
+    return faults + [f"the list of parts has {name}" for name in told if name not in parts]
+
+
+def _name(written: str) -> str:
+    return written.lower().replace("_", "-")
