@@ -24,7 +24,7 @@ else:  # before Click 8.4 these cannot be subscripted
 #: The release of Flask whose API this package offers.
 FLASK_API_VERSION = "3.1.3"
 #: What server and application speak to each other: Granian's RSGI and ASGI, and PEP 3333's WSGI.
-INTERFACES = "RSGI 1.5, ASGI 3.0, WSGI 1.0"
+INTERFACES = "RSGI 1.6, ASGI 3.0, WSGI 1.0"
 
 
 def _remember_app(ctx: click.Context, param: click.Parameter, value: str | None) -> str | None:
