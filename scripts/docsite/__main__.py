@@ -1,6 +1,7 @@
 """Builds the site and checks its links: `python -m scripts.docsite [FOLDER]`.
 
-Prints pages, links and code blocks, each fault with its page, and ends with 1 if there is any.
+Prints pages, names and links, each fault with its page, and ends with 1 if there is any. The code
+blocks are run by tests/docs, which counts them.
 FAULT=1 in the environment plants a link that leads nowhere, so that it must end with 1.
 """
 
@@ -30,7 +31,6 @@ def main(folder: Path) -> int:
         f" place on a page, {built.paths} paths in the text; {found.external} addresses elsewhere"
         f" (not fetched); faults: {len(found.faults)}"
     )
-    print(f"docs: {built.blocks} code blocks to run, {built.skipped} shown only, with a reason")
     return 1 if found.faults else 0
 
 

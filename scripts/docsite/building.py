@@ -31,8 +31,6 @@ INDEX = "all-headings.html"
 FAULT = "\n[planted by FAULT=1](no-such-page.md)\n"
 # Words of a section that can be searched; enough to tell pages apart, and the list stays small.
 MOST_WORDS = 300
-_SKIPPED = re.compile(r"^<!--\s*skip:", re.MULTILINE)
-_BLOCKS = re.compile(r"^```\w+$", re.MULTILINE)
 # A path in the text such as `tests/docs`; one with a star or a <name> stands for several.
 _PATH = re.compile(r"(?:benchmarks|docs|examples|scripts|src|tests)/[\w./-]*[\w/]")
 
@@ -43,8 +41,6 @@ class Built:
 
     names: int = 0
     paths: int = 0
-    blocks: int = 0
-    skipped: int = 0
     searched: list[tuple[str, str, str, str]] = field(default_factory=list)
 
 
@@ -56,11 +52,7 @@ def build(folder: Path, fault: bool = False) -> Built:
     shelves = read_shelves()
     site = _Site(folder, shelves)
     for source in sources:
-        if source.is_markdown:
-            site.built.blocks += len(_BLOCKS.findall(source.text))
-            site.built.skipped += len(_SKIPPED.findall(source.text))
         _write(site, source, known, fault and source.path == "README.md")
-    site.built.blocks -= site.built.skipped
     _write_reference(site, sources)
     _write_index(site)
     for path in copied:
