@@ -15,6 +15,8 @@
 #   make forward-check  1 GiB each way through the proxy, a canary's share, a shadow's cost
 #   make browser  every kind of page in Chromium, light and dark, phone and desk: 3 minutes
 #   make stages    projects that `hipflask new` writes, and decisions: tests, lint, types, check
+#   make docs      the documentation as a site, its links checked, its code run: FAULT=1 must fail
+#   make release-check  wheel and sdist built, installed in a clean environment and used: 2 minutes
 #   make contract  Flask beside ours in made-up conversations, more of them than the tests have
 #   make test      the tests, with branch coverage, then again without Flask installed
 # Another Python: make PYTHON=python3.13
@@ -23,6 +25,7 @@ PYTHON ?=
 VENV := .venv
 BARE := .venv-bare
 PEERS := .venv-peers
+RELEASE := .venv-release
 PY := $(VENV)/bin/python
 PIP_INSTALL := -m pip install --quiet --disable-pip-version-check
 CLIENTS := .cache/clients/installed
@@ -31,7 +34,7 @@ WIRING := pyproject.toml hipflask_as_flask.pth scripts/make_venv.sh
 .DEFAULT_GOAL := all
 .PHONY: all demo test test-bare contract lint bench bench-http bench-growth browser guard soak hostile fuzz growth webhooks-crash \
 	webhooks-trace webhooks-bench dropshipping api-fuzz api-clients docs conformance \
-	conformance-extensions clean forward-check stages
+	conformance-extensions clean forward-check stages release-check
 
 all: $(VENV)/.dev
 
@@ -181,8 +184,19 @@ forward-check: $(VENV)/.dev
 stages: $(VENV)/.dev
 	$(PY) scripts/stages.py
 
+# Into .cache/site; then every code block is run. FAULT=1 plants a link that leads nowhere.
 docs: $(VENV)/.dev
+	$(PY) -m scripts.docsite
 	$(PY) -m pytest -q tests/docs
+
+$(RELEASE)/.dev: $(WIRING)
+	@sh scripts/make_venv.sh $(RELEASE) $(PYTHON)
+	$(RELEASE)/bin/python $(PIP_INSTALL) '.[release]'
+	@touch $@
+
+# Leaves wheel, sdist and the list of parts (CycloneDX) in dist/. FAULT=1 plants a fault.
+release-check: $(RELEASE)/.dev
+	$(RELEASE)/bin/python -m scripts.release
 
 conformance: $(VENV)/.base
 	$(PY) scripts/conformance.py flask
@@ -191,5 +205,5 @@ conformance-extensions: $(VENV)/.base
 	$(PY) scripts/conformance.py extensions
 
 clean:
-	rm -rf $(VENV) $(BARE) .cache .coverage .coverage.* .hypothesis .mypy_cache .pytest_cache .ruff_cache build dist
+	rm -rf $(VENV) $(BARE) $(RELEASE) .cache .coverage .coverage.* .hypothesis .mypy_cache .pytest_cache .ruff_cache build dist
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
