@@ -21,7 +21,7 @@ from . import bridge
 from . import typing as ft
 from .ctx import AppContext, RequestContext
 from .errors import response_of
-from .responses import Fixed
+from .responses import Fixed, Plain
 from .signals import (
     appcontext_tearing_down,
     heard,
@@ -431,7 +431,7 @@ def finish(ctx: RequestContext, answer: Any, from_error_handler: bool = False) -
         plan = ctx.renew()
     response = plan.make(ctx, answer)
     try:
-        if ctx.is_processed or plan.always is not None:
+        if ctx.is_processed or plan.adding:
             response = plan.process(ctx, response)
         if heard.any and request_finished.receivers:
             request_finished.send(app, _async_wrapper=app.ensure_sync, response=response)
@@ -455,7 +455,7 @@ async def finish_async(ctx: RequestContext, answer: Any, from_error_handler: boo
         plan = ctx.renew()
     response = plan.make(ctx, answer)
     try:
-        if ctx.is_processed or plan.always is not None:
+        if ctx.is_processed or plan.adding:
             response = await plan.process_async(ctx, response)
         if heard.any and request_finished.receivers:
             await request_finished.send_async(
@@ -545,16 +545,27 @@ def plain(ctx: RequestContext, answer: Any) -> Any:
     return plan.make(ctx, answer)
 
 
-def plain_always(always: Any, plain: Any) -> Any:
-    """`plain` where each answer gets the fields of `always`, a function after the view."""
+def plain_adding(hooks: tuple[Any, ...], plain: Any) -> Any:
+    """`plain` where each answer gets the fields of `hooks`, functions after the view.
+
+    Such a hook `adds` the answer's own, checked, or has as `kind` a class of `Plain` with them.
+    """
+    kind_of = next((hook.kind for hook in hooks if hasattr(hook, "kind")), None)
+    adds = tuple(hook.adds for hook in hooks if not hasattr(hook, "kind"))
 
     def plain_with_fields(ctx: RequestContext, answer: Any) -> Any:
         made = plain(ctx, answer)
         if made.__class__ is tuple:
-            return always.to_plain(ctx, made)
+            own: tuple[tuple[str, str], ...] = ()
+            for add in adds:
+                own += add(ctx)
+            kind = Plain if kind_of is None else kind_of(ctx)
+            return kind((*made, own))
         if made.__class__ is Fixed:
             made = made.response(ctx.app.response_class)
-        return always(made)
+        for hook in hooks:
+            made = hook(made)
+        return made
 
     return plain_with_fields
 

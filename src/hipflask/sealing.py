@@ -128,10 +128,14 @@ class Plan:
         #: What makes a response that nobody goes through, or what stands for one.
         replaced = self._step(app, "make_response", dispatch.make)
         self.plain = replaced if "make_response" in own else dispatch.plain
-        #: The function after the view that each answer goes through, errors' too; None without.
+        #: What puts fields into each answer, one that could not be finished too; None without.
         self.always = app.extensions.get("hipflask.always")
-        if self.always is not None:
-            self.plain = dispatch.plain_always(self.always, self.plain)
+        afters = app.after_request_funcs.get(None, ())
+        #: The functions after each view that do no more than add fields: they have a like that
+        #: gives these to what needs no response.
+        self.adding = tuple(hook for hook in reversed(afters) if hasattr(hook, "adds"))
+        if self.adding:
+            self.plain = dispatch.plain_adding(self.adding, self.plain)
         self._processes = "process_response" in own or "finalize_request" in own
         self.makes_app_contexts = "app_context" in own
         #: Whether an HTTP exception may be an error like any other.
@@ -168,6 +172,11 @@ class Plan:
         )
         #: A replaced session interface opens its session where Flask does; ours when touched.
         self.opens_session = not _is_own_interface(app.session_interface)
+        #: The name of the session's cookie, which brings one to be refreshed. Where none is: what
+        #: no Cookie field has.
+        is_refreshed = not self.opens_session and app.config["SESSION_REFRESH_EACH_REQUEST"]
+        name = app.session_interface.get_cookie_name(app) if is_refreshed else None
+        self.cookie: str = name if isinstance(name, str) else "\n"
         #: The class whose instances dispatch may make without calling its constructor.
         self.bare = app.response_class if _is_bare(app.response_class) else None
         #: The Content-Type of its text.
@@ -288,7 +297,7 @@ class Plan:
         )
         route.after = tuple(map(ensure_sync, afters))
         route.is_processed = (
-            self._processes or self.opens_session or any(hook is not self.always for hook in afters)
+            self._processes or self.opens_session or any(hook not in self.adding for hook in afters)
         )
         route.after_async = _awaitable(afters, _through_all)
         bound = self.bound.get(id(rule))
@@ -506,7 +515,7 @@ def _bind_views(app: ft.Application) -> dict[int, Any]:
 
 def _is_own_interface(interface: Any) -> bool:
     return type(interface) is SecureCookieSessionInterface and not vars(interface).keys() & {
-        "open_session", "save_session", "make_null_session", "is_null_session",
+        "open_session", "save_session", "make_null_session", "is_null_session", "get_cookie_name",
     }  # fmt: skip
 
 

@@ -177,13 +177,19 @@ class ASGIExchange(Exchange):
 
     def send_plain(self, made: Any) -> tuple[Any, ...] | None:
         """See `Exchange.send_plain`."""
-        kind, piece = made
+        if made.__class__ is tuple:
+            kind, piece = made
+            own = None
+        else:
+            kind, piece, own = made
         field = _types.get(kind)
         if field is None:
             return None
         length = len(piece)
         fields = [field, _lengths.get(length) or _length_field(length)]
-        if made.__class__ is not tuple:
+        if own is not None:
+            for name, value in own:
+                fields.append((_names.get(name) or _encoded(name), value.encode("latin-1")))
             fields += made.more_encoded
         if self.line[0] == "HEAD":
             piece = b""
@@ -268,6 +274,13 @@ class ASGIExchange(Exchange):
 # The fields of responses that nobody looked at, encoded.
 _types: dict[tuple[str, str] | None, tuple[bytes, bytes]] = {}
 _lengths: dict[int, tuple[bytes, bytes]] = {}
+# Names of fields, encoded: those of `Plain` answers, which are ours.
+_names: dict[str, bytes] = {}
+
+
+def _encoded(name: str) -> bytes:
+    made = _names[name] = name.lower().encode("latin-1")
+    return made
 
 
 def _length_field(length: int) -> tuple[bytes, bytes]:

@@ -174,12 +174,17 @@ class RSGIExchange(Exchange):
 
     def send_plain(self, made: Any) -> tuple[Any, ...] | None:
         """See `Exchange.send_plain`."""
-        kind, piece = made
+        if made.__class__ is tuple:
+            kind, piece = made
+            own = None
+        else:
+            kind, piece, own = made
         if kind not in _types:
             return None
         length = len(piece)
         fields = [kind, _length_fields.get(length) or _length_field(length)]
-        if made.__class__ is not tuple:
+        if own is not None:
+            fields += own
             fields += made.more
         if self.line[0] == "HEAD":
             self._protocol.response_empty(200, fields)

@@ -125,7 +125,13 @@ def tell_id(response: Any) -> Any:
     return response
 
 
+def _id_field(ctx: Any) -> tuple[tuple[str, str], ...]:
+    seen = ctx.seen
+    return () if seen is None else ((FIELD, seen.request_id),)
+
+
 tell_id.is_quick = True  # type: ignore[attr-defined]  # it never waits: no thread is taken for it
+tell_id.adds = _id_field  # type: ignore[attr-defined]  # for an answer that nobody goes through
 
 
 class RequestLines(Observer):
