@@ -24,6 +24,8 @@ from .parts import LONGEST_DATE, set_aside
 
 # Where an async door, which has no environ at hand, puts its exchange in place of one.
 DOOR = "hipflask.exchange"
+# Where a WSGI environ has what those who observe requests are told of this one.
+SEEN = "hipflask.seen"
 
 _new: Any = object.__new__
 

@@ -35,12 +35,13 @@ def count_requests(app: Any, of: Registry = registry) -> None:
 class Traffic(Observer):
     """Counts requests that ended, in `registry`. From any thread."""
 
+    needs_work = True
+
     def __init__(self, registry: Registry) -> None:
         self._duration = registry.histogram(
             NAME, "From the request's head to the end of its answer.", ["method", "route", "status"]
         )
         self._series: dict[tuple[str, str | None, int], Observed] = {}
-        self._active: set[Observation] = set()
         active = registry.gauge(
             "http_server_active_requests", "Requests in work.", ["route"], across="sum"
         )
@@ -51,18 +52,13 @@ class Traffic(Observer):
         found: dict[tuple[str, ...], float] = {
             (route or UNMATCHED,): 0.0 for _, route, _ in list(self._series)
         }
-        for seen in list(self._active):
+        for seen in list(self.work):
             labels = (seen.route or UNMATCHED,)
             found[labels] = found.get(labels, 0.0) + 1.0
         return found
 
-    def begin(self, seen: Observation) -> None:
-        """Note that a request is in work."""
-        self._active.add(seen)
-
     def end(self, seen: Observation, token: Any) -> None:
         """Count a request."""
-        self._active.discard(seen)
         # What `seen.route` says, in a third of its time.
         ctx = seen.ctx
         if ctx is None or (found := ctx.route) is None or found.rule is None:
