@@ -33,8 +33,7 @@ from .signals import (
 _new = object.__new__
 _pop = RequestContext.pop
 
-# Seconds an async view runs, up to twice that, before anybody looks whether its client is still
-# there.
+# Seconds an async view runs, up to twice that, before anybody looks for its client.
 WATCH_AFTER_S = 0.05
 
 # Answers that become a response without its constructor being called.
@@ -55,10 +54,7 @@ def ring_rsgi(self: ft.Application, scope: Any, protocol: Any) -> Any:
     return _rsgi_app()(self, scope, protocol)
 
 
-# Asked once for the module: an import in a function costs each request some 3 % of its CPU.
-
-
-@cache
+@cache  # an import in a function costs each request some 3 % of its CPU
 def _asgi_app() -> Any:
     from .front.asgi import asgi_app  # who serves WSGI does not pay for asyncio
 
@@ -198,8 +194,7 @@ class Watch:
     """Has the exchanges of one loop watched whose view runs for longer than WATCH_AFTER_S.
 
     Those are cancelled when their client leaves; a watch from the start would cost each a task.
-    One timer for all of them, and none while nothing runs: with a timer for each, and for each
-    a watch of its own, the timers alone were a tenth of a request's CPU.
+    One timer for all of them, none while nothing runs: one for each took a tenth of its CPU.
 
     An exchange is the latest while its view runs. Who finds another one there knows that its
     view waits, and puts it to the young: a view that never waits costs nothing more.
@@ -361,6 +356,8 @@ def preprocess(ctx: RequestContext) -> Any:
     for preprocessor in route.preprocess:
         request = ctx.request
         preprocessor(request.endpoint, request.view_args)
+    for guard in route.guards:
+        guard(ctx)
     for hook in route.before:
         answer = hook()
         if answer is not None:
@@ -374,6 +371,8 @@ async def preprocess_async(ctx: RequestContext) -> Any:
     for preprocessor in route.preprocess:
         request = ctx.request
         preprocessor(request.endpoint, request.view_args)
+    for guard in route.guards:
+        guard(ctx)
     for hook in route.before_async:
         answer = await hook()
         if answer is not None:
@@ -573,9 +572,8 @@ def plain_adding(hooks: tuple[Any, ...], plain: Any) -> Any:
 def make(ctx: RequestContext, answer: Any) -> Any:
     """Make a view's answer a response of the application's response class.
 
-    Takes text, bytes, a dict or list (as JSON), an iterator of text or bytes, a response, a
-    WSGI application, and these in a tuple with a status, headers or both. Raises TypeError
-    for anything else.
+    Takes text, bytes, a dict or list (as JSON), an iterator of text or bytes, a response, a WSGI
+    application, and these in a tuple with a status, headers or both. Else raises TypeError.
     """
     app = ctx.app
     plan = ctx.plan

@@ -11,7 +11,7 @@ from __future__ import annotations
 import inspect
 import threading
 from collections.abc import Callable, Mapping
-from itertools import groupby
+from itertools import groupby, takewhile
 from typing import Any
 
 from werkzeug.exceptions import HTTPException, MethodNotAllowed, NotFound
@@ -55,8 +55,8 @@ class Route:
 
     __slots__ = (
         "after", "after_async", "before", "before_async", "call", "call_async", "ends_quietly",
-        "has_before", "is_processed", "is_straight", "is_sync", "options", "preprocess", "problem",
-        "rule", "streams", "tears_down", "view", "view_async",
+        "guards", "has_before", "is_processed", "is_straight", "is_sync", "options", "preprocess",
+        "problem", "rule", "streams", "tears_down", "view", "view_async",
     )  # fmt: skip
 
     rule: Rule | None
@@ -66,8 +66,10 @@ class Route:
     options: bool
     #: Whether the view reads the body itself, as it arrives: see `streams.py`.
     streams: bool
-    #: URL value preprocessors, then functions before the view: application first.
+    #: URL value preprocessors, then functions before the view: application first. Those that
+    #: come first, never wait and never answer are `guards`, which take the context.
     preprocess: tuple[Callable[..., Any], ...]
+    guards: tuple[Callable[[Any], None], ...]
     before: tuple[Callable[..., Any], ...]
     has_before: bool
     #: Functions after the view: the innermost blueprint's first, each list reversed.
@@ -283,8 +285,11 @@ class Plan:
         # What a decorator of `hipflask.guards` put on the view itself.
         befores += getattr(view, "before_view", ())
         afters = tuple(f for scope in scopes for f in reversed(after.get(scope, ())))
+        guards = tuple(takewhile(_is_guard, befores))
+        befores = befores[len(guards) :]
         route = Route()
         route.rule = rule
+        route.guards = tuple(hook.guard for hook in guards)
         route.options = bool(getattr(rule, "provide_automatic_options", False))
         route.streams = getattr(rule, "streams_body", False) or getattr(view, "streams_body", False)
         route.view = ensure_sync(view)
@@ -293,7 +298,7 @@ class Plan:
         route.before = tuple(map(ensure_sync, befores))
         route.before_async = _awaitable(befores, _first_answer)
         route.has_before = bool(
-            route.preprocess or route.before or "preprocess_request" in self._own
+            route.preprocess or guards or befores or "preprocess_request" in self._own
         )
         route.after = tuple(map(ensure_sync, afters))
         route.is_processed = (
@@ -310,7 +315,7 @@ class Plan:
             waits = not bound.is_sync
         # Without a rule there is no view to wait for.
         route.is_sync = not (waits or any(map(is_async, (*befores, *afters)))) and bool(
-            rule is not None or befores or afters
+            rule is not None or guards or befores or afters
         )
         route.tears_down = "do_teardown_request" in self._own or any(
             teardown.get(scope) for scope in scopes
@@ -368,6 +373,10 @@ def _kind_of(hook: Callable[..., Any]) -> str:
     if is_async(hook):
         return "async"
     return "quick" if getattr(hook, "is_quick", False) else "plain"
+
+
+def _is_guard(hook: Any) -> bool:
+    return hasattr(hook, "guard") and _kind_of(hook) == "quick"
 
 
 def _first_answer(hooks: tuple[Callable[..., Any], ...]) -> Callable[[], Any]:

@@ -375,6 +375,10 @@ class Exchange:
         self.task.uncancel()
         return True
 
+    def trace_fields(self) -> tuple[str | None, str | None]:
+        """The fields traceparent and tracestate."""
+        return self.header("traceparent"), self.header("tracestate")
+
     def line_of_log(self) -> tuple[str, str, str | None]:
         """Method, path and the client's address: what a line in a log begins with."""
         client = self.client

@@ -71,7 +71,11 @@ class Headers:
 
     def kind(self, ctx: RequestContext) -> type[Plain]:
         """The class of plain answers that have the fields."""
-        scheme = scheme_of(ctx)
+        exchange = ctx._exchange
+        if exchange is None:
+            scheme = ctx._environ.get("wsgi.url_scheme", "http")
+        else:
+            scheme = exchange.scheme
         return self._plain.get(scheme) or self._make_kind(scheme)
 
     def _make_kind(self, scheme: str) -> type[Plain]:

@@ -44,6 +44,11 @@ class EnvironHead:
         value: str | None = self.environ.get(_keys.get(name) or _key_of(name))
         return value
 
+    def trace_fields(self) -> tuple[str | None, str | None]:
+        """The fields traceparent and tracestate."""
+        get = self.environ.get
+        return get("HTTP_TRACEPARENT"), get("HTTP_TRACESTATE")
+
     def line_of_log(self) -> tuple[str, str, str | None]:
         """Method, path and the client's address: what a line in a log begins with."""
         environ = self.environ

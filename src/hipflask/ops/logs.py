@@ -169,7 +169,8 @@ class RequestLines(Observer):
             raise SetupError(f"LOG_SAMPLE_ABOVE={most!r} is no number of lines, such as 1000.")
         # 2xx answers a second that get a line; the next line says how many did not.
         self._most: int = sys.maxsize if most is None else most
-        self._second = 0
+        # The second of the last line, and how it is written.
+        self._second = 0, ""
         self._count = 0
         self._skipped = 0
         # What is said of routes, and of requests without one.
@@ -184,9 +185,13 @@ class RequestLines(Observer):
     def end(self, seen: Observation, token: Any) -> None:
         """Write the line, unless so many went well in this second that this one is left out."""
         now = time()
-        second = int(now)
-        if second != self._second:
-            self._second = second
+        second, text = self._second
+        since = now - second
+        if not 0.0 <= since < 1.0:
+            second = int(now)
+            since = now - second
+            text = self._clock.at(second)
+            self._second = second, text
             self._count = 0
         if seen.error is None and 200 <= seen.status < 300:
             self._count += 1
@@ -194,11 +199,11 @@ class RequestLines(Observer):
                 self._skipped += 1
                 return
         write_line = self._line
-        line = write_line(seen, now, second)
+        line = write_line(seen, text + MILLISECONDS[int(since * 1000)])
         if self._has_logger:
-            access.log(self._level(seen), line)
+            access.log(self._level(seen), line[:-1])
         else:
-            self._stream.write(line + "\n")
+            self._stream.write(line)
 
     def closed(self, seen: Observation) -> None:
         """Write the line of a WebSocket, none of which is left out."""
@@ -228,8 +233,8 @@ class RequestLines(Observer):
         path: str = seen.head.path
         return path if len(path) <= _LONGEST_PATH else path[:_LONGEST_PATH] + "..."
 
-    def _json(self, seen: Observation, now: float, second: int) -> str:
-        """The line as a JSON object, written as text.
+    def _json(self, seen: Observation, when: str) -> str:
+        """The line as a JSON object, written as text; with its end.
 
         It is what a request pays most for, so what comes again is kept in words: by `json` it
         takes 30,000 instructions, and takes 8,000.
@@ -242,17 +247,23 @@ class RequestLines(Observer):
             path = masked
         elif len(path) > _LONGEST_PATH:
             path = path[:_LONGEST_PATH] + "..."
-        status, size, user = seen.status, seen.size, seen.user
+        status, size = seen.status, seen.size
+        user = None if getattr(ctx, "_identity", None) is None else seen.user
         trace_id, span_id, _, _, _ = seen._trace or seen.trace
-        is_unusual = seen.error is not None or seen.is_unusual
+        # As `seen.is_unusual`, without asking.
+        is_unusual = (
+            seen.error is not None
+            or seen.is_gone
+            or seen.refusal is not None
+            or seen.websocket is not None
+        )
         level = _INFO
         if is_unusual or status >= 500:
             kind = "request" if seen.websocket is None else "websocket"
             level = f'{"error" if _has_failed(seen) else "info"}{_KIND}{kind}","request_id":"'
         microseconds = int(seen.duration_s * 1e6 + 0.5)
         line = (
-            f'{{"time":"{self._clock.at(second)}{MILLISECONDS[int((now - second) * 1000)]}'
-            f'","level":"{level}{seen._request_id or seen.request_id}'
+            f'{{"time":"{when}","level":"{level}{seen._request_id or seen.request_id}'
             f'","trace_id":"{trace_id}","span_id":"{span_id}'
             f'","method":{_METHODS.get(method) or _ascii(method[:_LONGEST_METHOD])}{route}'
             f'{_ascii(path)},"status":{_NUMBERS[status] if 0 <= status < 1000 else status}'
@@ -266,16 +277,16 @@ class RequestLines(Observer):
         if is_unusual or self._skipped:
             for name, value in self._rest(seen):
                 line += f',"{name}":{value if value.__class__ is int else _ascii(str(value))}'
-        line += "}"
+        line += "}\n"
         # The one control character that JSON lets stand.
         return line.replace("\x7f", "\\u007f") if "\x7f" in line else line
 
-    def _text(self, seen: Observation, now: float, second: int) -> str:
+    def _text(self, seen: Observation, when: str) -> str:
         head, route, user = seen.head, seen.route, seen.user
         client, query = head.client, self._query(seen)
         target = f"{self._path(seen)}?{query}" if query else self._path(seen)
         line = (
-            f"{self._clock.text(now)} {printable(client[0]) if client else '-'}"
+            f"{when} {printable(client[0]) if client else '-'}"
             f' "{printable(f"{seen.method[:_LONGEST_METHOD]} {target}")} HTTP/{head.http_version}"'
             f" {seen.status} {seen.duration_s * 1000:.1f}ms"
         )
@@ -285,7 +296,7 @@ class RequestLines(Observer):
             line += f" route={printable(route)}"
         for name, value in self._rest(seen):
             line += f" {name}={printable(str(value))}"
-        return f"{line} [{seen.request_id}]"
+        return f"{line} [{seen.request_id}]\n"
 
     def _query(self, seen: Observation) -> str:
         """The query string without its secrets, where it is shown at all."""

@@ -112,10 +112,9 @@ def parse_state(text: str) -> str:
 
 def begin_trace(head: Any) -> Trace:
     """The place of a request: below its caller's, or at the beginning of a trace."""
-    parent = head.header("traceparent")
+    parent, state = head.trace_fields()
     if parent is not None and (known := _parse_parent(parent)) is not None:
         trace_id, span_id, flags = known
-        state = head.header("tracestate")
         state = parse_state(state) if state else ""
         # Past the constructor, which takes half as long again.
         return _new(Trace, (trace_id, draw(), flags, state, span_id))
