@@ -558,8 +558,8 @@ def plain_adding(hooks: tuple[Any, ...], plain: Any) -> Any:
             own: tuple[tuple[str, str], ...] = ()
             for add in adds:
                 own += add(ctx)
-            kind = Plain if kind_of is None else kind_of(ctx)
-            return kind((*made, own))
+            field, piece = made
+            return (Plain if kind_of is None else kind_of(ctx))((field, piece, own))
         if made.__class__ is Fixed:
             made = made.response(ctx.app.response_class)
         for hook in hooks:

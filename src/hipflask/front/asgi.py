@@ -27,6 +27,8 @@ from .sending import SORRY, file_of, refuse, send_body
 # The fields that each request is asked for.
 _LOOKED_AT = frozenset((b"host", b"cookie", b"upgrade", b"content-length", b"transfer-encoding"))
 
+_TRACE = frozenset((b"traceparent", b"tracestate"))
+
 
 def asgi_app(app: Application, scope: Any, receive: Any, send: Any) -> Coroutine[Any, Any, None]:
     """What answers one ASGI connection, to be awaited in a task of its own."""
@@ -118,6 +120,17 @@ class ASGIExchange(Exchange):
                     break
         return None if found is None else found.decode("latin-1")
 
+    def trace_fields(self) -> tuple[str | None, str | None]:
+        """See `Exchange.trace_fields`."""
+        parent = state = None
+        for key, value in self.scope["headers"]:
+            if key in _TRACE:
+                if key == b"tracestate":
+                    state = value.decode("latin-1") if state is None else state
+                elif parent is None:
+                    parent = value.decode("latin-1")
+        return parent, state
+
     async def take(self, config: Mapping[str, Any]) -> bytes | None:
         """See `Exchange.take`."""
         with Guard(patience(config, self.loop.time())):
@@ -189,7 +202,7 @@ class ASGIExchange(Exchange):
         fields = [field, _lengths.get(length) or _length_field(length)]
         if own is not None:
             for name, value in own:
-                fields.append((_names.get(name) or _encoded(name), value.encode("latin-1")))
+                fields.append((_names.get(name) or _encoded(name), value.encode()))  # it is ASCII
             fields += made.more_encoded
         if self.line[0] == "HEAD":
             piece = b""

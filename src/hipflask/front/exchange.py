@@ -337,7 +337,8 @@ class Exchange:
         if (seen := self.seen) is not None:
             self.seen = None  # it leads back here
             seen.leave(self)
-        self.unwatch()
+        if self._watching is not None:
+            self.unwatch()
         if self.spool is not None:
             self.spool.close()
         if self.after:

@@ -115,6 +115,11 @@ class RSGIExchange(Exchange):
             value = self.scope.authority or (_UNREADABLE if self.is_hidden(name) else None)
         return value
 
+    def trace_fields(self) -> tuple[str | None, str | None]:
+        """See `Exchange.trace_fields`."""
+        get = self._headers.get
+        return get("traceparent"), get("tracestate")
+
     def is_hidden(self, name: str) -> bool:
         # Granian gives no value that is not ASCII, and names it all the same.
         return name in self._headers and self._headers.get(name) is None

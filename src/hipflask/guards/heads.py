@@ -69,10 +69,10 @@ class HeadLimits:
         """The same for a context."""
         url, size, number, pairs, cookies, cookie_size, least = self._limits or self._read()
         if ctx._exchange is None:
-            query, path, names, values = _measure_environ(ctx)
+            length, ands, names, values = _measure_environ(ctx)
         else:
-            query, path, names, values = _measure_exchange(ctx)
-        if len(query) + path > url:
+            length, ands, names, values = _measure_exchange(ctx)
+        if length > url:
             raise RequestURITooLarge()
         # To add up their lengths takes three times as long.
         together = names.nothing.join(values)
@@ -80,7 +80,7 @@ class HeadLimits:
             raise RequestHeaderFieldsTooLarge()
         if names.problem:
             raise BadRequest(names.problem)
-        if query and query.count("&") >= pairs:
+        if ands >= pairs:
             raise BadRequest("The query has too many pairs.")
         cookie = ctx.cookie
         if cookie is not None and (len(cookie) > cookies or len(cookie) > cookie_size):
@@ -166,8 +166,8 @@ def _kept(names: tuple[Any, ...], made: Any) -> Any:
     return made
 
 
-def _measure_environ(ctx: RequestContext) -> tuple[str, int, _Names, Sequence[Any]]:
-    """The query, the bytes of the path, and the fields' names and values."""
+def _measure_environ(ctx: RequestContext) -> tuple[int, int, _Names, Sequence[Any]]:
+    """The bytes of path and query, its "&" (-1: no query), and the fields' names and values."""
     environ = ctx._environ
     keys = (*environ,)
     names: _NamesInEnviron = _known.get(keys) or _kept(keys, _NamesInEnviron(keys))
@@ -176,18 +176,24 @@ def _measure_environ(ctx: RequestContext) -> tuple[str, int, _Names, Sequence[An
         raise BadRequest(_HOSTS)
     if names.has_coding and environ.get("CONTENT_LENGTH"):
         raise BadRequest(_LENGTHS)
-    query, path = environ.get("QUERY_STRING", ""), environ.get("PATH_INFO", "")
-    return query, len(path), names, names.values(environ)
+    length, ands = len(environ.get("PATH_INFO", "")), -1
+    if query := environ.get("QUERY_STRING"):
+        length += len(query)
+        ands = query.count("&")
+    return length, ands, names, names.values(environ)
 
 
-def _measure_exchange(ctx: RequestContext) -> tuple[str, int, _Names, Sequence[Any]]:
+def _measure_exchange(ctx: RequestContext) -> tuple[int, int, _Names, Sequence[Any]]:
     exchange = ctx._exchange
     sent = exchange.raw_fields
     sent_names = (*[name for name, _ in sent],)
     values = [value for _, value in sent]
     names: _Names = _known.get(sent_names) or _kept(sent_names, _Names(sent_names, 4))
-    query = exchange.query_string
-    return query.decode("latin-1") if query else "", len(exchange.path), names, values
+    length, ands = len(exchange.line[1]), -1
+    if query := exchange.query_string:
+        length += len(query)
+        ands = query.count(b"&")
+    return length, ands, names, values
 
 
 def _check_cookie(cookie: str, most: float, longest: float) -> None:

@@ -38,6 +38,7 @@ By = str | Callable[[Any], str]
 _Fields = tuple[tuple[str, str], ...]
 
 _log = logging.getLogger("hipflask.guards")
+_ceil = math.ceil
 _LONGEST_KEY = 80
 # Of a store that cannot be reached so much is said, and not more.
 _TOLD_EVERY_S = 60.0
@@ -71,6 +72,7 @@ class Rate:
         if not name.isascii() or not name.isprintable() or '"' in name or "\\" in name:
             raise SetupError(f"name={name!r}: it stands in a header field; use plain letters.")
         self._texts: dict[str, tuple[str, str, tuple[str, str]]] = {}
+        self._ending = 0, ""
         # Usually the address, and nothing to be asked.
         self._is_own = callable(by) or by == "identity"
 
@@ -216,12 +218,17 @@ class Rates:
             if (rate.failing or self._failing) == "refuse":
                 raise ServiceUnavailable(retry_after=5) from error
             return ()
-        wait_s = math.ceil(left_s) or 1
+        wait_s = _ceil(left_s) or 1
         left = rate.amount - number
         if left < 0:
             limit = "RateLimit", f"{shown};r=0;t={wait_s}"
             raise _TooMany([policy, limit, ("Retry-After", str(wait_s))])
-        return policy, ("RateLimit", f"{shown};r={left};t={wait_s}")
+        # In words once a second, where all have the same window.
+        known, ending = rate._ending
+        if wait_s != known:
+            ending = f";t={wait_s}"
+            rate._ending = wait_s, ending
+        return policy, ("RateLimit", f"{shown};r={left}{ending}")
 
     def _tell(self, error: Exception) -> None:
         now = time.monotonic()

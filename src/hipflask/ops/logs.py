@@ -140,7 +140,7 @@ def tell_id(response: Any) -> Any:
 
 def _id_field(ctx: Any) -> tuple[tuple[str, str], ...]:
     seen = ctx.seen
-    return () if seen is None else ((FIELD, seen.request_id),)
+    return () if seen is None else ((FIELD, seen._request_id or seen.request_id),)
 
 
 tell_id.is_quick = True  # type: ignore[attr-defined]  # it never waits: no thread is taken for it

@@ -155,12 +155,13 @@ class Observation:
 
     def leave(self, exchange: Any) -> None:
         """The exchange is over, on an async door; so is the request, unless somebody holds it."""
-        self.is_gone = exchange.gone and self.error is None
-        held = self.observing.held
-        if held is not None and not (self.error is None or isinstance(self.error, Exception)):
-            held[exchange.task] = self
-        else:
-            self.end()
+        observing, error = self.observing, self.error
+        if error is None:
+            self.is_gone = exchange.gone
+        elif observing.held is not None and not isinstance(error, Exception):
+            observing.held[exchange.task] = self
+            return
+        observing.end(self)
 
     def end(self) -> None:
         """The request is over; only the first call counts."""
@@ -308,7 +309,17 @@ class Observing:
 
     def start(self, head: Any) -> Observation:
         """A request came in."""
-        seen = self._see(head)
+        # As `_see` does it, which would be a tenth of the cost by its call alone.
+        seen = Observation()
+        seen.observing = self
+        seen.head = head
+        seen.ctx = seen.error = seen.refusal = seen.websocket = seen.secrets = None
+        seen._tokens = seen._request_id = seen._trace = None
+        seen.status = seen.size = 0
+        seen.duration_s = 0.0
+        seen.is_gone = seen.has_ended = False
+        seen.began = perf_counter()
+        _see_here(seen)
         if self.work is not None:
             self.work[seen] = False
             if self.wake is not None:
