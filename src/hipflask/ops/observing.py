@@ -262,7 +262,7 @@ class Observing:
         #: The requests in work, where an observer needs to know them.
         self.work: dict[Observation, bool] | None = None
         #: What the next request calls when it begins.
-        self.wake: Callable[[], None] | None = None
+        self.wakes: tuple[Callable[[], None], ...] = ()
         #: Where something in front answers for what is cancelled: those requests, by task.
         self.held: dict[Any, Observation] | None = None
         #: Gives a request, by its head, the name that it is found by in logs.
@@ -322,8 +322,9 @@ class Observing:
         _see_here(seen)
         if self.work is not None:
             self.work[seen] = False
-            if self.wake is not None:
-                self.wake()
+            if self.wakes:
+                for wake in self.wakes:
+                    wake()
         if self._begins:
             seen._tokens = tokens = []
             for begin_one in self._begins:

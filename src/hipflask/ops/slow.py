@@ -49,7 +49,7 @@ class SlowRequests(Observer):
     def added(self, observing: Observing) -> None:
         """Have the first request start the thread."""
         self._observing = observing
-        observing.wake = self._start
+        observing.wakes += (self._start,)
 
     def _start(self) -> None:
         with self._lock:
@@ -57,7 +57,8 @@ class SlowRequests(Observer):
                 return
             self._process = os.getpid()
             if self._observing is not None:
-                self._observing.wake = None
+                others = [wake for wake in self._observing.wakes if wake != self._start]
+                self._observing.wakes = tuple(others)
         if hasattr(os, "register_at_fork"):
             os.register_at_fork(after_in_child=self._forget)
         threading.Thread(target=self._watch, name="hipflask-slow", daemon=True).start()
@@ -67,7 +68,7 @@ class SlowRequests(Observer):
         self._process = 0
         self.work.clear()
         if self._observing is not None:
-            self._observing.wake = self._start
+            self._observing.wakes += (self._start,)
 
     def _watch(self) -> None:
         pause = min(1.0, max(0.01, self.limit_s / 5))
