@@ -32,11 +32,13 @@ class Delivery:
         Delivery([("X-Hub-Signature-256", "sha256=...")], b"Hello, World!")
     """
 
-    __slots__ = ("_by_name", "_dump", "_headers", "_single", "body", "method", "query")
+    __slots__ = ("_by_name", "_dump", "_headers", "body", "method", "query", "single")
 
     method: str
     query: bytes
     body: bytes
+    #: The fields by their names in lower case, where each is there once, and named so. Else empty.
+    single: Mapping[str, str]
 
     def __init__(
         self,
@@ -68,7 +70,7 @@ class Delivery:
         self._headers = kept
         self._dump = dump
         # One of them is empty.
-        self._single = single
+        self.single = single
         self._by_name = by_name
 
     def __eq__(self, other: object) -> bool:
@@ -110,9 +112,16 @@ class Delivery:
     def values(self, name: str) -> list[bytes]:
         """The values of a header field, in order; the name in any case."""
         if self._by_name is None:
-            value = self._single.get(name) or self._single.get(name.lower())
+            value = self.single.get(name) or self.single.get(name.lower())
             return [] if value is None else [value.encode("latin-1")]
         return self._by_name.get(name.lower().encode("latin-1", "replace"), [])
+
+    def text_of(self, name: str) -> str | None:
+        """The value of the field that is there once by this name, in lower case; as text."""
+        if self._by_name is None:
+            return self.single.get(name)
+        found = self._by_name.get(name.encode("latin-1", "replace"), ())
+        return found[0].decode("latin-1") if len(found) == 1 else None
 
     def __repr__(self) -> str:
         return f"<Delivery {len(self.headers)} fields, {len(self.body)} bytes>"
