@@ -8,6 +8,8 @@ from typing import Any
 from ..wrappers import Request
 from .fields import dump_headers, join_fields, pairs_of
 
+_new = object.__new__
+
 Fields = Iterable[tuple[str | bytes, str | bytes]]
 
 
@@ -38,7 +40,10 @@ class Delivery:
     query: bytes
     body: bytes
     #: The fields by their names in lower case, where each is there once, and named so. Else empty.
-    single: Mapping[str, str]
+    single: dict[str, str]
+    _headers: tuple[tuple[bytes, bytes], ...] | None
+    _by_name: dict[bytes, list[bytes]] | None
+    _dump: bytes | None
 
     def __init__(
         self,
@@ -53,12 +58,12 @@ class Delivery:
             pairs = list(headers.items() if isinstance(headers, Mapping) else headers)
         # As servers give them: in text, each once, in lower case. Encoded in one piece, and taken
         # apart only where somebody asks, which most never do.
-        single: dict[str, str] = dict(pairs)
-        kept: tuple[tuple[bytes, bytes], ...] | None = None
+        single = dict(pairs)
+        kept = None
         dump = join_fields(pairs)
         if dump is None:
             kept = tuple((_to_bytes(name), _to_bytes(value)) for name, value in pairs)
-        by_name: dict[bytes, list[bytes]] | None = None
+        by_name = None
         if dump is None or len(single) != len(pairs) or not "".join(single).islower():
             single = {}
             by_name = {}
@@ -72,6 +77,32 @@ class Delivery:
         # One of them is empty.
         self.single = single
         self._by_name = by_name
+
+    @classmethod
+    def served(
+        cls,
+        fields: list[tuple[str, str]],
+        single: dict[str, str],
+        body: bytes,
+        method: str,
+        query: bytes,
+    ) -> Delivery:
+        """The same in a third of the time, of fields as Granian gives them.
+
+        `single` is `dict(fields)`, all of it text and the names in lower case; empty, where one
+        is repeated or nothing is known of them.
+        """
+        dump = join_fields(fields) if single else None
+        if dump is None:
+            return cls(fields, body, method=method, query=query)
+        made = _new(cls)
+        made.method = method
+        made.query = query
+        made.body = body
+        made._headers = made._by_name = None
+        made._dump = dump
+        made.single = single
+        return made
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Delivery) and self._all == other._all
