@@ -15,6 +15,7 @@ from hipflask.webhooks import (
     Delivery,
     Listed,
     Pairs,
+    Reason,
     Verifier,
     Versions,
     Whole,
@@ -22,6 +23,7 @@ from hipflask.webhooks import (
     sign,
 )
 from hipflask.webhooks.accepting import LARGEST_BYTES
+from hipflask.webhooks.verdict import Refusal
 
 from .senders import NAMES, SENDERS, WHSEC, T
 
@@ -176,6 +178,17 @@ def test_a_standard_secret_signs_what_has_a_version():
     delivery = in_lower_case(SENDERS["standard"].deliver())
     assert verifier.verify(delivery, now=T) == verifier._verify(delivery, T, False)
     assert not verifier.verify(delivery, now=T)
+
+
+def test_a_layout_that_reads_in_another_way_goes_the_long_way():
+    class Strict(Whole):
+        def parse(self, value, name):
+            raise Refusal(Reason.MALFORMED, "never")
+
+    scheme = replace(SCHEMES["github"], layout=Strict("sha256="))
+    verifier = Verifier(scheme, SENDERS["github"].secret)
+    delivery = in_lower_case(SENDERS["github"].deliver())
+    assert verifier.verify(delivery, now=T).reason is Reason.MALFORMED
 
 
 def test_a_large_body_is_not_hashed_twice():

@@ -55,7 +55,7 @@ def make_accept(
         return None
     if scheme.check is not None or scheme.signs_form or scheme.body_time or scheme.time_form != "s":
         return None
-    if scheme.key == "standard" and not isinstance(scheme.layout, Versions):
+    if scheme.key == "standard" and type(scheme.layout) is not Versions:
         return None  # its keys are for signatures with a version
     write_prefix, time_at, separator = laid_out
     begun = [(number, key.begin(scheme.algorithm)) for number, key in enumerate(secrets, start=1)]
@@ -114,7 +114,9 @@ def _laid_out(layout: Layout) -> tuple[Callable[[str], bytes], int, str] | None:
     """What writes all that stands before the signature, of the time; where the time begins (0:
     it is not there), and what ends it. None for a layout that has more in it.
     """
-    if isinstance(layout, Pairs):
+    # Their very classes: another one may override how it reads.
+    kind = type(layout)
+    if isinstance(layout, Pairs) and kind is Pairs:
         names = (layout.time, layout.signature)
         if layout.names or layout.separator not in _SEPARATORS or names[0] == names[1]:
             return None
@@ -122,14 +124,14 @@ def _laid_out(layout: Layout) -> tuple[Callable[[str], bytes], int, str] | None:
             return None
         before, after = f"{names[0]}=", f"{layout.separator}{names[1]}="
         return lambda time: f"{before}{time}{after}".encode(), len(before), layout.separator
-    if isinstance(layout, Whole):
+    if isinstance(layout, Whole) and kind is Whole:
         prefix = layout.prefix
-    elif isinstance(layout, Listed):
+    elif isinstance(layout, Listed) and kind is Listed:
         # Where a signature could begin like the prefix, the long way takes it for two values.
         if layout.prefix and not re.match(r"[a-z0-9]{1,8}=\Z", layout.prefix):
             return None
         prefix = layout.prefix
-    elif isinstance(layout, Versions):
+    elif kind is Versions:
         prefix = f"{HmacKey.version},"
     else:
         return None

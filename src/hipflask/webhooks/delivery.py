@@ -63,7 +63,7 @@ class Delivery:
         dump = join_fields(pairs)
         if dump is None:
             kept = tuple((_to_bytes(name), _to_bytes(value)) for name, value in pairs)
-        by_name = None
+        by_name: dict[bytes, list[bytes]] | None = None
         if dump is None or len(single) != len(pairs) or not "".join(single).islower():
             single = {}
             by_name = {}

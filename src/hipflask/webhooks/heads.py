@@ -113,34 +113,48 @@ async def _read_whole(exchange: Any, length: int, limits: Mapping[str, Any]) -> 
     waiting = _waiting.get(loop)
     if waiting is None:
         waiting = _begin_rounds(loop)
-    until = loop.time() + GRACE_S + length / limits["REQUEST_BODY_MIN_RATE"]
-    waiting[task] = until, task.cancelling()
+    waiting[task] = loop.time() + GRACE_S + length / limits["REQUEST_BODY_MIN_RATE"]
+    cancelling = task.cancelling()
     try:
         body: bytes = await exchange.begin_whole()
     except CancelledError:
-        cancelling = waiting[task][1]
-        if task in _late and task.uncancel() <= cancelling:
+        if _was_late(task, cancelling):
             raise RequestTimeout() from None
         raise
     except Exception as error:
+        _was_late(task, cancelling)
         raise ClientDisconnected() from error
+    else:
+        if _late:
+            _was_late(task, cancelling)
     finally:
         del waiting[task]
-        if _late:
-            _late.discard(task)
+        _late.discard(task)
     if len(body) != length:
         raise ClientDisconnected()
     exchange.body = body
     return body
 
 
-# By loop, while its timer runs: the tasks that wait for such a body, until when, and how often
-# each was being cancelled before. Those that were cancelled here.
-_waiting: dict[Any, dict[Any, tuple[float, int]]] = {}
+# By loop, while its timer runs: the tasks that wait for such a body, and until when.
+_waiting: dict[Any, dict[Any, float]] = {}
+# Those of them that were cancelled for being late.
 _late: set[Any] = set()
 
 
-def _begin_rounds(loop: Any) -> dict[Any, tuple[float, int]]:
+def _was_late(task: Any, cancelling: int) -> bool:
+    """Whether the task was cancelled here, and by nobody else; it is cancelled no more then.
+
+    `cancelling` is how often it was being cancelled before.
+    """
+    if task not in _late:
+        return False
+    _late.discard(task)
+    is_ours: bool = task.uncancel() <= cancelling
+    return is_ours
+
+
+def _begin_rounds(loop: Any) -> dict[Any, float]:
     for known in list(_waiting):
         if known.is_closed():
             _waiting.pop(known, None)
@@ -149,12 +163,12 @@ def _begin_rounds(loop: Any) -> dict[Any, tuple[float, int]]:
     return waiting
 
 
-def _go_round(loop: Any, waiting: dict[Any, tuple[float, int]]) -> None:
+def _go_round(loop: Any, waiting: dict[Any, float]) -> None:
     if not waiting:
         _waiting.pop(loop, None)
         return
     now = loop.time()
-    for task, (until, _) in waiting.items():
+    for task, until in waiting.items():
         if until < now and task not in _late:
             _late.add(task)
             task.cancel()

@@ -10,7 +10,7 @@ import hashlib
 import re
 from collections.abc import Callable
 from functools import lru_cache
-from typing import Any, NamedTuple
+from typing import Any
 
 import msgspec
 
@@ -34,7 +34,7 @@ _is_header = re.compile(r"header:([A-Za-z0-9-]+)\Z").match
 _DECODE_ERRORS = (msgspec.MsgspecError, ValueError, RecursionError)
 
 
-class Identity(NamedTuple):
+class Identity(msgspec.Struct, frozen=True, gc=False):
     """What a delivery is known by. `digest` is the SHA-256 of the body."""
 
     id: str
@@ -247,7 +247,7 @@ def _leaf(root: Any, names: tuple[str, ...]) -> str | None:
         root = getattr(root, name)
         if root is None:
             return None
-    return root if root.__class__ is str else str(root)  # type: ignore[no-any-return]
+    return root if root.__class__ is str else str(root)
 
 
 def _walk(body: bytes, parts: list[str]) -> str | None:

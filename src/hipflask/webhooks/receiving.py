@@ -54,6 +54,8 @@ SHARE_OF_PATIENCE = 0.6
 LOG_EVERY_S = 1.0
 # The senders' clocks are looked at no more often.
 SKEW_EVERY_S = 1.0
+# What there is of a delivery when it is judged: method, query, fields, the same by name, body.
+_Given = tuple[str, bytes, list[tuple[str, str]], dict[str, str], bytes]
 _TEXT = "text/plain; charset=utf-8"
 _RETRY = {"Retry-After": "1"}
 
@@ -136,9 +138,9 @@ class Receiver:
             # Of bodies that were kept in a file few are in memory at a time.
             async with _turns():
                 body.seek(0)
-                given = _Given(ctx.method, query_of(ctx), fields, single, body.read())
+                given = ctx.method, query_of(ctx), fields, single, body.read()
                 return await self._take_alone(given, writer)
-        given = _Given(ctx.method, query_of(ctx), fields, single, body)
+        given = ctx.method, query_of(ctx), fields, single, body
         if self._is_alone or len(body) > LARGEST_TOGETHER:
             return await self._take_alone(given, writer)
         outcome = await reception.gathering().join(writer, self._judge, given, self._patience_s)
@@ -149,7 +151,7 @@ class Receiver:
 
     async def _take_alone(self, given: _Given, writer: Writer) -> Any:
         """Judge a delivery apart from others, and answer it."""
-        is_slow = self._is_slow or len(given.body) > LARGEST_ON_LOOP
+        is_slow = self._is_slow or len(given[-1]) > LARGEST_ON_LOOP
         found = await in_pool(self._judge, given) if is_slow else self._judge(given)
         if not isinstance(found, Arrival):
             return self._answer(found)
@@ -262,16 +264,6 @@ class Receiver:
         more = self._logged.pop(reason, 0)
         also = f" ({more} more of these before)" if more else ""
         _log.warning("source %r %s, %s: %s%s", self.source.name, what, reason, detail, also)
-
-
-class _Given(NamedTuple):
-    """What there is of a delivery when it is judged."""
-
-    method: str
-    query: bytes
-    fields: list[tuple[str, str]]
-    single: dict[str, str]
-    body: bytes
 
 
 class _Refused(NamedTuple):

@@ -107,3 +107,20 @@ def test_who_is_cancelled_by_others_as_well_is_not_late(quick: None) -> None:
 
     with pytest.raises(asyncio.CancelledError):
         run(read(swallows))
+
+
+def test_one_that_comes_all_the_same_is_taken(quick: None) -> None:
+    async def comes() -> bytes:
+        try:
+            await forever()
+        except asyncio.CancelledError:
+            return b"ab"
+        raise AssertionError
+
+    async def main() -> Any:
+        body = await read(comes)
+        task = asyncio.current_task()
+        assert task is not None and not task.cancelling()
+        return body
+
+    assert run(main()) == b"ab"
