@@ -97,7 +97,10 @@ async def serve(app: ft.Application, make: Any, scope: Any, receive: Any, send: 
                 ctx.match_request()
                 exchange.route = route = ctx.route
                 if exchange.has_body:
-                    await _take_body(ctx, exchange)
+                    if route.streams:
+                        exchange.leave_unread(ctx.app.config)
+                    else:
+                        await _take_body(ctx, exchange)
                 if route.is_sync:
                     handed, ctx = ctx, None  # the thread pops it
                     response = await _in_pool(handed)
@@ -167,11 +170,8 @@ async def serve(app: ft.Application, make: Any, scope: Any, receive: Any, send: 
 
 
 async def _take_body(ctx: RequestContext, exchange: Any) -> None:
-    """Read the body, unless the view does that itself."""
-    config = ctx.app.config
-    if ctx.route.streams:
-        exchange.leave_unread(config)
-    elif error := await exchange.read(ctx.request.max_content_length, config):
+    """Read the body, which the view does not do itself."""
+    if error := await exchange.read(ctx.request.max_content_length, ctx.app.config):
         # Raised where the view would be called, so that no view gets such a body.
         ctx.request.routing_exception = ctx.request.routing_exception or error
 

@@ -85,7 +85,7 @@ LAYERS = [
     ["webhooks.encodings", "webhooks.layouts", "webhooks.handshakes"],
     ["webhooks.keys"],
     ["webhooks.scheme", "webhooks.forms", "webhooks.certificates"],
-    ["webhooks.schemes", "webhooks.claims"],
+    ["webhooks.schemes", "webhooks.claims", "webhooks.accepting"],
     ["webhooks.verifier"],
     ["webhooks.signer"],
     # The inbox, what is stored in it, for whom, and how it comes in.

@@ -256,6 +256,8 @@ class Exchange:
     headers: Any
     #: The same as the server has them: in bytes under ASGI.
     raw_fields: Any
+    #: Whether the server gives the names of `headers` in lower case, however they were sent.
+    has_lower_names = False
     #: The loop and the task that answer; what other threads hand work to.
     loop: Any
     task: Any
@@ -307,6 +309,13 @@ class Exchange:
 
     async def whole(self) -> bytes:
         """The body in one piece, where `takes_whole`. Raises ClientDisconnected."""
+        try:
+            return await self.begin_whole()  # type: ignore[no-any-return]
+        except Exception as error:
+            raise ClientDisconnected() from error
+
+    def begin_whole(self) -> Any:
+        """What gives `whole` when awaited, and raises whatever the server has for it."""
         raise NotImplementedError
 
     def when_gone(self, call: Callable[..., Any]) -> Any:

@@ -91,6 +91,7 @@ class RSGIExchange(Exchange):
     _protocol: Any
     _headers: Any
 
+    has_lower_names = True
     method = property(lambda self: self.scope.method.upper())
     path = property(lambda self: self.line[1])
     root_path = ""
@@ -128,12 +129,9 @@ class RSGIExchange(Exchange):
         """See `Exchange.takes_whole`."""
         return length is not None and length <= ONE_PIECE_BYTES
 
-    async def whole(self) -> bytes:
-        """See `Exchange.whole`."""
-        try:
-            return await self._protocol()  # type: ignore[no-any-return]
-        except Exception as error:
-            raise ClientDisconnected() from error
+    def begin_whole(self) -> Any:
+        """See `Exchange.begin_whole`."""
+        return self._protocol()
 
     async def chunks(self) -> AsyncIterator[bytes]:
         if self.takes_whole(self.content_length()):
