@@ -177,8 +177,8 @@ class Plan:
         #: The name of the session's cookie, which brings one to be refreshed. Where none is: what
         #: no Cookie field has.
         is_refreshed = not self.opens_session and app.config["SESSION_REFRESH_EACH_REQUEST"]
-        name = app.session_interface.get_cookie_name(app) if is_refreshed else None
-        self.cookie: str = name if isinstance(name, str) else "\n"
+        cookie = app.session_interface.get_cookie_name(app) if is_refreshed else None
+        self.cookie: str = cookie if isinstance(cookie, str) else "\n"
         #: The class whose instances dispatch may make without calling its constructor.
         self.bare = app.response_class if _is_bare(app.response_class) else None
         #: The Content-Type of its text.
