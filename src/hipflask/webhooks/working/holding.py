@@ -12,6 +12,8 @@ from ...database import StoreUnavailable
 from .lines import Line
 
 log = logging.getLogger("hipflask.webhooks")
+# Not the module's, whose numbers belong to the application: it may have seeded them.
+_dice = random.SystemRandom()
 
 #: How long a claim is good for. Renewed three times in that time, so what a killed process was
 #: at waits so long, and on PostgreSQL for the next sweep as well: together below 30 s.
@@ -110,10 +112,10 @@ class Held:
 
     def _sweep_often(self) -> None:
         # Processes that start together are not to sweep together.
-        wait_s = random.uniform(0, min(2.0, self._sweep_s))
+        wait_s = _dice.uniform(0, min(2.0, self._sweep_s))
         while not self._stopping.wait(wait_s):
             self._attempt("sweep", self.sweep)
-            wait_s = self._sweep_s * random.uniform(0.9, 1.0)
+            wait_s = self._sweep_s * _dice.uniform(0.9, 1.0)
 
     def _attempt(self, what: str, function: Callable[[], None]) -> None:
         try:

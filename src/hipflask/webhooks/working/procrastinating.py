@@ -31,6 +31,8 @@ from .procrastination import QUEUE, TASK, conninfo_of, hand_out, running, sweep
 from .turns import Turns
 
 log = logging.getLogger("hipflask.webhooks")
+# Not the module's, whose numbers belong to the application: it may have seeded them.
+_dice = random.SystemRandom()
 
 # How often a worker looks for jobs that nobody told it of: those whose time has come, and those
 # whose lock is free again.
@@ -248,7 +250,7 @@ class ProcrastinateCrew:
             return None
         now = self._database.clock.now()
         paused = line.queue.paused_until(row.lane)
-        soonest = now + BUSY_S * random.uniform(0.5, 1.5)
+        soonest = now + BUSY_S * _dice.uniform(0.5, 1.5)
         at: float = max(row.run_at, soonest, min(paused or 0.0, now + 60.0))
         return at
 
