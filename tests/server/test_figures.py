@@ -100,6 +100,12 @@ def pids(server):
     return [row["pid"] for row in status["workers"] if row["state"] == "serving"]
 
 
+def stands_still(pid):
+    """Whether each thread of a process is stopped: a signal takes them one by one."""
+    states = Path(f"/proc/{pid}/task").glob("*/stat")
+    return all(state.read_text().rpartition(")")[2].split()[0] == "T" for state in states)
+
+
 def test_one_answer_whichever_worker_is_asked(counted):
     server = counted(workers=2)
     asked = 0
@@ -281,9 +287,11 @@ def test_a_client_that_says_too_slowly_what_it_wants_is_sent_away(counted):
 
 def test_a_worker_that_stands_still_holds_nobody_up(counted):
     server = counted(workers=2)
+    until(lambda: len(pids(server)) == 2, "both workers to serve")  # said of the first one
     stopped = pids(server)[0]
     os.kill(stopped, signal.SIGSTOP)
     try:
+        until(lambda: stands_still(stopped), "the worker to stand still")
         for _ in range(12):  # more than it is asked before it is left alone
             figures = read(server.ask("/metrics")[1])
             up = {
