@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import socket
+import sys
 from collections.abc import Iterator
 from typing import Any
 
@@ -35,6 +36,24 @@ def nothing_stays_current() -> Iterator[None]:
     for context in left:
         context.pop()
     assert left == [], f"the test has left {left} pushed"
+
+
+@pytest.fixture(autouse=True)
+def modules_of_a_test_end_with_it(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """A `shop` that one test wrote and imported must not be what the next one's `shop` finds."""
+    before = set(sys.modules)
+    paths = sys.path.copy()
+    yield
+    sys.path[:] = paths
+    made = str(tmp_path_factory.getbasetemp())
+    for name in set(sys.modules) - before:
+        module = sys.modules[name]
+        places = [
+            getattr(module, "__file__", None) or "",
+            *(getattr(module, "__path__", None) or ()),
+        ]
+        if any(place.startswith(made) for place in places):
+            del sys.modules[name]
 
 
 @pytest.fixture(autouse=True, scope="session")

@@ -462,6 +462,7 @@ class TestFlaskGroup:
     def test_default_commands(self) -> None:
         flasks = {"run", "shell", "routes"}
         ours = {"serve", "openapi", "settings", "forward", "hooks", "worker", "keys", "top", "db"}
+        ours |= {"fit", "new", "check", "assess", "conventions", "promote", "tool"}
         assert set(FlaskGroup().commands) == flasks | ours
         assert FlaskGroup(add_default_commands=False).commands == {}
 

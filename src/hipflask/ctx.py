@@ -82,8 +82,7 @@ class _AppCtxGlobals:
 class AppContext:
     """Which application is current, with its `g` and `url_adapter`.
 
-    Make one with `app.app_context()`. It may be pushed more than once; the last pop runs
-    the application's teardown functions.
+    From `app.app_context()`. May be pushed more than once; the last pop tears it down.
     """
 
     # The application context and the request context that are current while this one is on
@@ -201,11 +200,10 @@ class AppContext:
 class RequestContext(AppContext):
     """One request: its `request`, `session` and flashes, and the rule it matched.
 
-    Make one with `app.request_context(environ)` or `app.test_request_context(...)`.
-    `request` and `session` stand in for what would be made.
+    From `app.request_context(environ)` or `app.test_request_context(...)`. `request` and
+    `session` stand in for what would be made.
 
-    Differs from Flask: it is an application context too, so a context that was popped and is
-    pushed again has the `g` it had.
+    Differs from Flask: it is an application context too; pushed again it has the `g` it had.
     """
 
     # Whether it shows its request: not while the application's teardown functions run.
@@ -238,6 +236,8 @@ class RequestContext(AppContext):
     implied: AppContext | None = None
     #: What those who observe requests are told of this one; None where nobody does.
     seen: Any = None
+    #: Fields of the answer that are left to a function after the view.
+    fields: tuple[tuple[str, str], ...] = ()
 
     def __init__(
         self,
@@ -403,7 +403,7 @@ class RequestContext(AppContext):
             self._walk(plan, method, path, is_upgrade)
             return
         self.route = route = target.plan or plan.route_of(target)
-        self.is_processed = cookie is not None or route.is_processed
+        self.is_processed = route.is_processed or (cookie is not None and plan.cookie in cookie)
         if target.defaults:
             self.arguments = dict(target.defaults)
         if (request := self._request) is not None:
@@ -419,11 +419,12 @@ class RequestContext(AppContext):
             path = _decode(path)
         if path[:1] != "/" or path[:2] == "//":
             path = "/" + path.lstrip("/") if path else ""
+        cookie = self.cookie
         self.method = method = method.upper()
         found, detail = plan.match(method, path)
         if found.__class__ is Target:
             self.route = route = found.plan or plan.route_of(found)
-            self.is_processed = self.cookie is not None or route.is_processed
+            self.is_processed = route.is_processed or (cookie is not None and plan.cookie in cookie)
             self.arguments = detail
             if (request := self._request) is not None:
                 request.url_rule = found.rule
@@ -432,7 +433,7 @@ class RequestContext(AppContext):
             self._ask_werkzeug(plan)
         else:
             self.route = route = plan.unmatched
-            self.is_processed = self.cookie is not None or route.is_processed
+            self.is_processed = route.is_processed or (cookie is not None and plan.cookie in cookie)
             self.request.routing_exception = plan.refusal(found, detail)
 
     def _check_host(self, plan: Any) -> bool:
@@ -605,7 +606,7 @@ set_aside(RequestContext, (
     "app", "plan", "route", "arguments", "method", "cookie", "is_processed", "implied", "g",
     "_exchange", "_environ", "_request", "_token", "_further", "_app_face", "_request_face",
     "_session", "has_opened_session", "_after_request_functions", "url_adapter", "pool_context",
-    "seen", "_identity",
+    "seen", "fields", "_identity",
 ))  # fmt: skip
 
 
@@ -636,8 +637,7 @@ def begin(app: ft.Application, plan: Any, exchange: Any) -> RequestContext:
 def request_context(self: ft.Application, environ: ft.Environ) -> RequestContext:
     """The context of the request that `environ` describes, not pushed.
 
-    Differs from Flask: without middleware in `app.wsgi_app`, `environ["werkzeug.request"]` is
-    there once the application has used the request.
+    Differs from Flask: without middleware `environ["werkzeug.request"]` is there once it was used.
     """
     plan = self._cell.plan
     if plan is None or not plan.is_bare_request:

@@ -21,7 +21,7 @@ from . import bridge
 from . import typing as ft
 from .ctx import AppContext, RequestContext
 from .errors import response_of
-from .responses import Fixed
+from .responses import Fixed, Plain
 from .signals import (
     appcontext_tearing_down,
     heard,
@@ -33,8 +33,7 @@ from .signals import (
 _new = object.__new__
 _pop = RequestContext.pop
 
-# Seconds an async view runs, up to twice that, before anybody looks whether its client is still
-# there.
+# Seconds an async view runs, up to twice that, before anybody looks for its client.
 WATCH_AFTER_S = 0.05
 
 # Answers that become a response without its constructor being called.
@@ -55,10 +54,7 @@ def ring_rsgi(self: ft.Application, scope: Any, protocol: Any) -> Any:
     return _rsgi_app()(self, scope, protocol)
 
 
-# Asked once for the module: an import in a function costs each request some 3 % of its CPU.
-
-
-@cache
+@cache  # an import in a function costs each request some 3 % of its CPU
 def _asgi_app() -> Any:
     from .front.asgi import asgi_app  # who serves WSGI does not pay for asyncio
 
@@ -101,7 +97,10 @@ async def serve(app: ft.Application, make: Any, scope: Any, receive: Any, send: 
                 ctx.match_request()
                 exchange.route = route = ctx.route
                 if exchange.has_body:
-                    await _take_body(ctx, exchange)
+                    if route.streams:
+                        exchange.leave_unread(ctx.app.config)
+                    else:
+                        await _take_body(ctx, exchange)
                 if route.is_sync:
                     handed, ctx = ctx, None  # the thread pops it
                     response = await _in_pool(handed)
@@ -171,11 +170,8 @@ async def serve(app: ft.Application, make: Any, scope: Any, receive: Any, send: 
 
 
 async def _take_body(ctx: RequestContext, exchange: Any) -> None:
-    """Read the body, unless the view does that itself."""
-    config = ctx.app.config
-    if ctx.route.streams:
-        exchange.leave_unread(config)
-    elif error := await exchange.read(ctx.request.max_content_length, config):
+    """Read the body, which the view does not do itself."""
+    if error := await exchange.read(ctx.request.max_content_length, ctx.app.config):
         # Raised where the view would be called, so that no view gets such a body.
         ctx.request.routing_exception = ctx.request.routing_exception or error
 
@@ -198,8 +194,7 @@ class Watch:
     """Has the exchanges of one loop watched whose view runs for longer than WATCH_AFTER_S.
 
     Those are cancelled when their client leaves; a watch from the start would cost each a task.
-    One timer for all of them, and none while nothing runs: with a timer for each, and for each
-    a watch of its own, the timers alone were a tenth of a request's CPU.
+    One timer for all of them, none while nothing runs: one for each took a tenth of its CPU.
 
     An exchange is the latest while its view runs. Who finds another one there knows that its
     view waits, and puts it to the young: a view that never waits costs nothing more.
@@ -361,6 +356,8 @@ def preprocess(ctx: RequestContext) -> Any:
     for preprocessor in route.preprocess:
         request = ctx.request
         preprocessor(request.endpoint, request.view_args)
+    for guard in route.guards:
+        guard(ctx)
     for hook in route.before:
         answer = hook()
         if answer is not None:
@@ -374,6 +371,8 @@ async def preprocess_async(ctx: RequestContext) -> Any:
     for preprocessor in route.preprocess:
         request = ctx.request
         preprocessor(request.endpoint, request.view_args)
+    for guard in route.guards:
+        guard(ctx)
     for hook in route.before_async:
         answer = await hook()
         if answer is not None:
@@ -431,7 +430,7 @@ def finish(ctx: RequestContext, answer: Any, from_error_handler: bool = False) -
         plan = ctx.renew()
     response = plan.make(ctx, answer)
     try:
-        if ctx.is_processed or plan.always is not None:
+        if ctx.is_processed or plan.adding:
             response = plan.process(ctx, response)
         if heard.any and request_finished.receivers:
             request_finished.send(app, _async_wrapper=app.ensure_sync, response=response)
@@ -455,7 +454,7 @@ async def finish_async(ctx: RequestContext, answer: Any, from_error_handler: boo
         plan = ctx.renew()
     response = plan.make(ctx, answer)
     try:
-        if ctx.is_processed or plan.always is not None:
+        if ctx.is_processed or plan.adding:
             response = await plan.process_async(ctx, response)
         if heard.any and request_finished.receivers:
             await request_finished.send_async(
@@ -545,16 +544,27 @@ def plain(ctx: RequestContext, answer: Any) -> Any:
     return plan.make(ctx, answer)
 
 
-def plain_always(always: Any, plain: Any) -> Any:
-    """`plain` where each answer gets the fields of `always`, a function after the view."""
+def plain_adding(hooks: tuple[Any, ...], plain: Any) -> Any:
+    """`plain` where each answer gets the fields of `hooks`, functions after the view.
+
+    Such a hook `adds` the answer's own, checked, or has as `kind` a class of `Plain` with them.
+    """
+    kind_of = next((hook.kind for hook in hooks if hasattr(hook, "kind")), None)
+    adds = tuple(hook.adds for hook in hooks if not hasattr(hook, "kind"))
 
     def plain_with_fields(ctx: RequestContext, answer: Any) -> Any:
         made = plain(ctx, answer)
         if made.__class__ is tuple:
-            return always.to_plain(ctx, made)
+            own: tuple[tuple[str, str], ...] = ()
+            for add in adds:
+                own += add(ctx)
+            field, piece = made
+            return (Plain if kind_of is None else kind_of(ctx))((field, piece, own))
         if made.__class__ is Fixed:
             made = made.response(ctx.app.response_class)
-        return always(made)
+        for hook in hooks:
+            made = hook(made)
+        return made
 
     return plain_with_fields
 
@@ -562,9 +572,8 @@ def plain_always(always: Any, plain: Any) -> Any:
 def make(ctx: RequestContext, answer: Any) -> Any:
     """Make a view's answer a response of the application's response class.
 
-    Takes text, bytes, a dict or list (as JSON), an iterator of text or bytes, a response, a
-    WSGI application, and these in a tuple with a status, headers or both. Raises TypeError
-    for anything else.
+    Takes text, bytes, a dict or list (as JSON), an iterator of text or bytes, a response, a WSGI
+    application, and these in a tuple with a status, headers or both. Else raises TypeError.
     """
     app = ctx.app
     plan = ctx.plan

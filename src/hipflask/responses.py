@@ -24,6 +24,8 @@ from .parts import LONGEST_DATE, set_aside
 
 # Where an async door, which has no environ at hand, puts its exchange in place of one.
 DOOR = "hipflask.exchange"
+# Where a WSGI environ has what those who observe requests are told of this one.
+SEEN = "hipflask.seen"
 
 _new: Any = object.__new__
 
@@ -353,40 +355,44 @@ _PARTS = (
 set_aside(Response, _PARTS)
 
 
-class Plain(tuple[tuple[str, str], bytes]):
-    """The Content-Type field and the body of an answer that has `more` fields, always the same.
+_Fields = tuple[tuple[str, str], ...]
 
-    A subclass for each such set of fields; the front-ends take it as they take the bare tuple.
+
+class Plain(tuple[tuple[str, str], bytes, _Fields]):
+    """The Content-Type field, the body and further fields of an answer.
+
+    A subclass for each set of fields that are always the same: `more`. All of them were found to
+    be well-formed, or made so. The front-ends take it much as they take the bare tuple.
     """
 
     __slots__ = ()
-    more: tuple[tuple[str, str], ...]
+    more: _Fields = ()
     #: The same as ASGI has them: in bytes, the names in lower case.
-    more_encoded: tuple[tuple[bytes, bytes], ...]
+    more_encoded: tuple[tuple[bytes, bytes], ...] = ()
 
     def __call__(self, environ: Any, start_response: Any) -> list[bytes]:
         """Answer a WSGI server."""
-        field, piece = self
+        field, piece, own = self
         length = len(piece)
         known = _length_fields.get(length) or _length_field(length)
-        start_response("200 OK", [field, known, *self.more])
+        start_response("200 OK", [field, known, *own, *self.more])
         return [piece] if environ["REQUEST_METHOD"] != "HEAD" else []
 
 
-def with_fields(fields: tuple[tuple[str, str], ...]) -> type[Plain]:
+def with_fields(fields: _Fields) -> type[Plain]:
     """Return the class of plain answers with these fields more; Unsendable where one is none."""
     checked_fields("GET", "200 OK", [*fields], [])
     encoded = tuple((k.lower().encode("latin-1"), v.encode("latin-1")) for k, v in fields)
     return type("Plain", (Plain,), {"__slots__": (), "more": fields, "more_encoded": encoded})
 
 
-def response_of_plain(made: tuple[tuple[str, str], bytes]) -> Response:
+def response_of_plain(made: tuple[tuple[str, str], bytes] | Plain) -> Response:
     """The response that `dispatch.plain` put its field and body in place of."""
     response: Response = _new(Response)
-    response._ready_type, body = made
-    response.response = [body]
+    response._ready_type = made[0]
+    response.response = [made[1]]
     if isinstance(made, Plain):
-        response.headers.extend(made.more)
+        response.headers._list.extend((*made[2], *made.more))
     return response
 
 

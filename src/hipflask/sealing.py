@@ -11,7 +11,7 @@ from __future__ import annotations
 import inspect
 import threading
 from collections.abc import Callable, Mapping
-from itertools import groupby
+from itertools import groupby, takewhile
 from typing import Any
 
 from werkzeug.exceptions import HTTPException, MethodNotAllowed, NotFound
@@ -55,8 +55,8 @@ class Route:
 
     __slots__ = (
         "after", "after_async", "before", "before_async", "call", "call_async", "ends_quietly",
-        "has_before", "is_processed", "is_straight", "is_sync", "options", "preprocess", "problem",
-        "rule", "streams", "tears_down", "view", "view_async",
+        "guards", "has_before", "is_processed", "is_straight", "is_sync", "options", "preprocess",
+        "problem", "rule", "streams", "tears_down", "view", "view_async",
     )  # fmt: skip
 
     rule: Rule | None
@@ -66,8 +66,10 @@ class Route:
     options: bool
     #: Whether the view reads the body itself, as it arrives: see `streams.py`.
     streams: bool
-    #: URL value preprocessors, then functions before the view: application first.
+    #: URL value preprocessors, then functions before the view: application first. Those that
+    #: come first, never wait and never answer are `guards`, which take the context.
     preprocess: tuple[Callable[..., Any], ...]
+    guards: tuple[Callable[[Any], None], ...]
     before: tuple[Callable[..., Any], ...]
     has_before: bool
     #: Functions after the view: the innermost blueprint's first, each list reversed.
@@ -128,10 +130,14 @@ class Plan:
         #: What makes a response that nobody goes through, or what stands for one.
         replaced = self._step(app, "make_response", dispatch.make)
         self.plain = replaced if "make_response" in own else dispatch.plain
-        #: The function after the view that each answer goes through, errors' too; None without.
+        #: What puts fields into each answer, one that could not be finished too; None without.
         self.always = app.extensions.get("hipflask.always")
-        if self.always is not None:
-            self.plain = dispatch.plain_always(self.always, self.plain)
+        afters = app.after_request_funcs.get(None, ())
+        #: The functions after each view that do no more than add fields: they have a like that
+        #: gives these to what needs no response.
+        self.adding = tuple(hook for hook in reversed(afters) if hasattr(hook, "adds"))
+        if self.adding:
+            self.plain = dispatch.plain_adding(self.adding, self.plain)
         self._processes = "process_response" in own or "finalize_request" in own
         self.makes_app_contexts = "app_context" in own
         #: Whether an HTTP exception may be an error like any other.
@@ -168,6 +174,11 @@ class Plan:
         )
         #: A replaced session interface opens its session where Flask does; ours when touched.
         self.opens_session = not _is_own_interface(app.session_interface)
+        #: The name of the session's cookie, which brings one to be refreshed. Where none is: what
+        #: no Cookie field has.
+        is_refreshed = not self.opens_session and app.config["SESSION_REFRESH_EACH_REQUEST"]
+        cookie = app.session_interface.get_cookie_name(app) if is_refreshed else None
+        self.cookie: str = cookie if isinstance(cookie, str) else "\n"
         #: The class whose instances dispatch may make without calling its constructor.
         self.bare = app.response_class if _is_bare(app.response_class) else None
         #: The Content-Type of its text.
@@ -274,8 +285,11 @@ class Plan:
         # What a decorator of `hipflask.guards` put on the view itself.
         befores += getattr(view, "before_view", ())
         afters = tuple(f for scope in scopes for f in reversed(after.get(scope, ())))
+        guards = tuple(takewhile(_is_guard, befores))
+        befores = befores[len(guards) :]
         route = Route()
         route.rule = rule
+        route.guards = tuple(hook.guard for hook in guards)
         route.options = bool(getattr(rule, "provide_automatic_options", False))
         route.streams = getattr(rule, "streams_body", False) or getattr(view, "streams_body", False)
         route.view = ensure_sync(view)
@@ -284,11 +298,11 @@ class Plan:
         route.before = tuple(map(ensure_sync, befores))
         route.before_async = _awaitable(befores, _first_answer)
         route.has_before = bool(
-            route.preprocess or route.before or "preprocess_request" in self._own
+            route.preprocess or guards or befores or "preprocess_request" in self._own
         )
         route.after = tuple(map(ensure_sync, afters))
         route.is_processed = (
-            self._processes or self.opens_session or any(hook is not self.always for hook in afters)
+            self._processes or self.opens_session or any(hook not in self.adding for hook in afters)
         )
         route.after_async = _awaitable(afters, _through_all)
         bound = self.bound.get(id(rule))
@@ -301,7 +315,7 @@ class Plan:
             waits = not bound.is_sync
         # Without a rule there is no view to wait for.
         route.is_sync = not (waits or any(map(is_async, (*befores, *afters)))) and bool(
-            rule is not None or befores or afters
+            rule is not None or guards or befores or afters
         )
         route.tears_down = "do_teardown_request" in self._own or any(
             teardown.get(scope) for scope in scopes
@@ -359,6 +373,10 @@ def _kind_of(hook: Callable[..., Any]) -> str:
     if is_async(hook):
         return "async"
     return "quick" if getattr(hook, "is_quick", False) else "plain"
+
+
+def _is_guard(hook: Any) -> bool:
+    return hasattr(hook, "guard") and _kind_of(hook) == "quick"
 
 
 def _first_answer(hooks: tuple[Callable[..., Any], ...]) -> Callable[[], Any]:
@@ -506,7 +524,7 @@ def _bind_views(app: ft.Application) -> dict[int, Any]:
 
 def _is_own_interface(interface: Any) -> bool:
     return type(interface) is SecureCookieSessionInterface and not vars(interface).keys() & {
-        "open_session", "save_session", "make_null_session", "is_null_session",
+        "open_session", "save_session", "make_null_session", "is_null_session", "get_cookie_name",
     }  # fmt: skip
 
 

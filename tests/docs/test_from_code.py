@@ -10,6 +10,7 @@ import tomllib
 from pathlib import Path
 
 import click
+from packaging.version import Version
 
 import hipflask
 from hipflask import Flask, request
@@ -99,7 +100,8 @@ def read_rows(page: str) -> list[list[str]]:
 def test_every_dependency_has_its_reason_and_licence():
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
     extras = project["optional-dependencies"]
-    ours = {"all", "test", "contract", "ecosystem", "fuzz", "senders", "lint", "dev"}
+    ours = {"all", "test", "contract", "ecosystem", "fuzz", "senders", "browser", "lint"}
+    ours |= {"release", "dev"}
     wanted = project["dependencies"] + [
         one for name, group in extras.items() if name not in ours for one in group
     ]
@@ -143,4 +145,26 @@ def test_serve_options_are_told():
 
 def test_changelog_has_the_version():
     text = (ROOT / "CHANGELOG.md").read_text(encoding="utf-8")
-    assert f"## {importlib.metadata.version('hipflask')}" in text
+    told = [Version(one) for one in re.findall(r"^## ([\w.]+), ", text, re.MULTILINE)]
+    assert told == sorted(told, reverse=True)
+    version = Version(importlib.metadata.version("hipflask"))
+    # Between releases the version counts commits towards the next one, which is the first told.
+    if version.is_devrelease:
+        assert Version(version.base_version) <= told[0]
+    else:
+        assert version in told
+
+
+def test_changelog_is_in_order():
+    text = (ROOT / "CHANGELOG.md").read_text(encoding="utf-8")
+    order = ["Breaking", "Added", "Changed", "Deprecated", "Fixed", "Security"]
+    for release in text.split("\n## ")[1:]:
+        parts = re.findall(r"^### (\w+)", release, re.MULTILINE)
+        assert parts == sorted(set(parts), key=order.index), release.partition("\n")[0]
+
+
+def test_the_next_release_is_the_fallback_of_the_version():
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+    text = (ROOT / "CHANGELOG.md").read_text(encoding="utf-8")
+    fallback = project["tool"]["hatch"]["version"]["fallback-version"]
+    assert text.partition("\n## ")[2].startswith(Version(fallback).base_version + ",")

@@ -20,7 +20,7 @@ _LINK = re.compile(r"\[[^\]]*\]\(([^)\s]+)\)")
 
 @pytest.mark.skipif(sys.platform == "win32", reason="the pages show a POSIX shell")
 @pytest.mark.parametrize("name", NAMES)
-def test_page_does_what_it_says(name, tmp_path):
+def test_page_does_what_it_says(name, tmp_path, record_property):
     blocks = parse_blocks((ROOT / name).read_text(encoding="utf-8"))
     needs_curl = any("curl " in block.text for block in blocks if block.language == "console")
     if needs_curl and shutil.which("curl") is None:
@@ -30,6 +30,7 @@ def test_page_does_what_it_says(name, tmp_path):
         with Reader(tmp_path) as reader:
             for block in blocks:
                 reader.read(block)
+        record_property("blocks", sum("skip" not in block.marks for block in blocks))
     except ReaderError as error:
         wrong = f"{name}: {error}"
     if wrong:

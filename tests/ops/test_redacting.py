@@ -47,7 +47,8 @@ def test_what_a_request_brought_is_found_wherever_it_turns_up() -> None:
         "Accept": "text/html",
     }
     with app.test_request_context("/?api_key=s5%20secret&page=7", headers=headers) as ctx:
-        head = EnvironHead(ctx.request.environ)
+        head = EnvironHead()
+        head.environ = ctx.request.environ
         secrets = redactor.of_request(head)
         shown = redactor.text(f"{secrets} {dict(ctx.request.headers)}", secrets)
         for secret in ("s1secret", "s2secret", "s3secret", "s4secret", "s5 secret", "s5%20secret"):

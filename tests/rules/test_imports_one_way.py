@@ -29,6 +29,8 @@ LAYERS = [
     ["settings.loading"],
     ["settings.shown"],
     ["settings"],
+    # What pages are made of, for whoever has some.
+    ["look"],
     ["security"],
     ["guards"],
     # Typed views, room by room: what annotations are made of, what they mean, what a request
@@ -67,7 +69,7 @@ LAYERS = [
     # Calls sent on, from what a call is made of to what decides where requests go.
     ["forward.clock", "forward.shared", "forward.answers", "forward.keys", "forward.paths"]
     + ["forward.schedule", "forward.deadlines", "forward.loops", "forward.hops"]
-    + ["forward.figures", "forward.reach"],
+    + ["forward.figures", "forward.reach", "forward.fencing"],
     ["forward.request", "forward.breaker", "forward.compare", "forward.rollout"],
     ["forward.client", "forward.destination"],
     ["forward.attempts", "forward.exchange"],
@@ -83,7 +85,7 @@ LAYERS = [
     ["webhooks.encodings", "webhooks.layouts", "webhooks.handshakes"],
     ["webhooks.keys"],
     ["webhooks.scheme", "webhooks.forms", "webhooks.certificates"],
-    ["webhooks.schemes", "webhooks.claims"],
+    ["webhooks.schemes", "webhooks.claims", "webhooks.accepting"],
     ["webhooks.verifier"],
     ["webhooks.signer"],
     # The inbox, what is stored in it, for whom, and how it comes in.
@@ -101,11 +103,31 @@ LAYERS = [
     ["webhooks.metrics"],
     ["webhooks.working"],
     # What people see and do: at a terminal and in a browser.
-    ["webhooks.moments", "webhooks.display", "webhooks.actions", "webhooks.sending"],
+    ["webhooks.display", "webhooks.actions", "webhooks.sending"],
     ["webhooks.selection"],
     ["webhooks.reconcile", "webhooks.console"],
     ["webhooks.hooks"],
     ["webhooks"],
+    # Internal tools: what is done, by whom, and what became of it.
+    ["tools.spans", "tools.audit", "tools.keys", "tools.rows", "tools.cells", "tools.fields"],
+    ["tools.columns", "tools.forms"],
+    ["tools.asked"],
+    ["tools.memoryrows", "tools.data", "tools.exporting", "tools.filtering"]
+    + ["tools.drawing", "tools.saving"],
+    ["tools.sqlrows"],
+    ["tools.actions"],
+    ["tools.runs"],
+    ["tools.pages", "tools.table"],
+    ["tools.editing"],
+    ["tools.views"],
+    ["tools.desk"],
+    ["tools.tool"],
+    ["tools"],
+    # From prototype to service: what a project says it is, what is found in it, what follows.
+    ["stages.record"],
+    ["checks"],
+    ["assess"],
+    ["stages"],
     ["cli", "testing", "clirunner", "doors", "socketclient", "server"],
     ["as_flask", "__main__"],
 ]
@@ -116,13 +138,13 @@ MAY_NAME_TYPES_ABOVE = {"globals", "sessions", "app"}
 LOADED_WHEN_USED = {"cli", "testing", "clirunner", "server", "debughelpers", "environment"}
 LOADED_WHEN_USED |= {"websockets", "front.websocket", "socketclient"}
 LOADED_WHEN_USED |= {"api", "database", "forward", "guards", "security", "settings", "webhooks"}
-LOADED_WHEN_USED |= {"cache", "state"}
+LOADED_WHEN_USED |= {"cache", "look", "state", "tools", "checks", "assess", "stages"}
 LOADED_WHEN_USED |= {"background", "front.sending", "interrupts", "streams"}
 LOADED_WHEN_USED |= {"doors", "logging", "as_flask", "front.asgi", "front.rsgi", "front.chain"}
 
 
 # Packages whose rooms are layers: what is above is not even imported when used.
-HOUSES = {"api", "database", "forward", "settings", "webhooks"}
+HOUSES = {"api", "database", "forward", "settings", "tools", "webhooks"}
 
 
 def layer_of(module: str) -> int:

@@ -221,7 +221,7 @@ def test_the_pages_are_guarded_and_load_nothing_from_elsewhere():
         assert answer.headers["X-Content-Type-Options"] == "nosniff"
         assert answer.headers["Referrer-Policy"] == "same-origin"
         assert "<script" not in answer.text and " style=" not in answer.text
-    style = re.search('href="(/login/static/login.css[^"]*)"', client.get("/login").text)[1]
+    style = re.search('href="(/login/static/look.css[^"]*)"', client.get("/login").text)[1]
     assert client.get(style, buffered=True).status_code == 200
 
 

@@ -57,6 +57,7 @@ from .script import with_appcontext as with_appcontext
 from .serving import run_command as run_command
 from .serving import serve_command as serve_command
 from .serving import show_server_banner as show_server_banner
+from .tool import tool_command as tool_command
 from .worker import worker_command as worker_command
 
 cli = FlaskGroup(

@@ -13,17 +13,24 @@ import click
 from hipflask.app import Flask
 from hipflask.globals import _cv_app
 
+from .assessing import assess_command
+from .checking import check_command
 from .commands import routes_command, shell_command
+from .conventions import conventions_command
 from .db import db_command
 from .discovery import NoAppException, explain_failure
+from .fit import fit_command
 from .forward import forward_command
 from .hooks import hooks_command
 from .keys import keys_command
+from .new import new_command
 from .openapi import openapi_command
 from .options import app_option, debug_option, env_file_option, report, version_option
+from .promote import promote_command
 from .script import ScriptInfo, with_appcontext
 from .serving import run_command, serve_command
 from .settings import settings_command
+from .tool import tool_command
 from .top import top_command
 from .worker import worker_command
 
@@ -39,9 +46,16 @@ ADDED_COMMANDS = (
     worker_command,
     top_command,
     hooks_command,
+    tool_command,
     forward_command,
     keys_command,
     db_command,
+    fit_command,
+    new_command,
+    check_command,
+    assess_command,
+    conventions_command,
+    promote_command,
 )
 _FLASK_OR_EXTENSION = re.compile(r"flask(?![a-z0-9])", re.IGNORECASE)
 _FAILED = "hipflask.cli.app_failed_to_load"

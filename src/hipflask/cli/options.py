@@ -23,6 +23,8 @@ else:  # before Click 8.4 these cannot be subscripted
 
 #: The release of Flask whose API this package offers.
 FLASK_API_VERSION = "3.1.3"
+#: What server and application speak to each other: Granian's RSGI and ASGI, and PEP 3333's WSGI.
+INTERFACES = "RSGI 1.6, ASGI 3.0, WSGI 1.0"
 
 
 def _remember_app(ctx: click.Context, param: click.Parameter, value: str | None) -> str | None:
@@ -58,14 +60,14 @@ def _read_env_file(ctx: click.Context, param: click.Parameter, value: str | None
 
 
 def get_version(ctx: click.Context, param: click.Parameter, value: t.Any) -> None:
-    """Print the versions of Python, hipflask, Werkzeug and Granian, and end the command."""
+    """Print the versions of Python, hipflask, Werkzeug, the server and its interfaces, and end."""
     if not value or ctx.resilient_parsing:
         return
     lines = [
         f"Python {platform.python_version()}",
         f"hipflask {_installed('hipflask')} (the API of Flask {FLASK_API_VERSION})",
         f"Werkzeug {_installed('werkzeug')}",
-        f"Granian {_installed('granian')}",
+        f"Granian {_installed('granian')} ({INTERFACES})",
     ]
     click.echo("\n".join(lines), color=ctx.color)
     ctx.exit()
@@ -117,7 +119,7 @@ version_option = click.Option(
     is_eager=True,
     expose_value=False,
     callback=get_version,
-    help="Show the versions of Python, hipflask, Werkzeug and Granian.",
+    help="Show the versions of Python, hipflask, Werkzeug, Granian and its interfaces.",
 )
 
 

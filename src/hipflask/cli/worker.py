@@ -1,4 +1,4 @@
-"""The command `worker`: works on stored webhooks, and sends what waits, beside the server."""
+"""The command `worker`: works on stored webhooks and runs of tools, beside the server."""
 
 from __future__ import annotations
 
@@ -18,20 +18,22 @@ from .serving import check_one_bind
 
 # Exit codes beside 0: what was at work did not end in the grace time; the app has nothing to
 # work on; the store is away (EX_UNAVAILABLE); a setting is missing or wrong (EX_CONFIG).
-UNFINISHED, NO_HOOKS, NO_STORE, REFUSED = 1, 2, 69, 78
+UNFINISHED, NO_WORK, NO_STORE, REFUSED = 1, 2, 69, 78
 # How often the line that tells of progress is written anew.
 TELL_EVERY_S = 1.0
 
 
 @click.command(
-    "worker", cls=ConfiguredCommand, short_help="Work on stored webhooks and send what waits."
+    "worker",
+    cls=ConfiguredCommand,
+    short_help="Work on stored webhooks, send what waits, and run what tools ask for.",
 )
 @click.option(
     "--threads",
     type=click.IntRange(min=1),
     default=4,
     show_default=True,
-    help="Events and requests that are worked on at a time.",
+    help="Events and requests that are worked on at a time; and as many runs of each tool.",
 )
 @click.option(
     "--once",
@@ -78,6 +80,8 @@ def worker_command(
 ) -> None:
     """Work on the webhooks that the app has stored, and send the requests that wait.
 
+    Work on the runs of its internal tools as well, and ask for those that are scheduled.
+
     Run as many as are needed, on the machine of the SQLite file, or on any machine with
     PostgreSQL. On SIGTERM or Ctrl-C it takes nothing new, gives back what it has not begun,
     and lets what is at work finish; a second signal ends it at once.
@@ -87,21 +91,25 @@ def worker_command(
     """
     app = info.load_app()
     hooks = app.extensions.get("hipflask.webhooks")
-    if hooks is None:
+    tools = [tool for tool in app.extensions.get("hipflask.tools", {}).values() if tool.actions]
+    if hooks is None and not tools:
         _refuse(
             f"The app {info.app_import_path or app.import_name!r} receives no webhooks: there is"
-            " nothing to work on. Make hooks = Hooks(app), or name another app with --app.",
-            NO_HOOKS,
+            " nothing to work on, as it has no tool with actions either. Make hooks = Hooks(app),"
+            " or name another app with --app.",
+            NO_WORK,
         )
     stopped = threading.Event()
     _take_signals(stopped)
-    crew = _start(hooks, threads, once)
-    _say_what_runs(info, hooks, threads)
+    crew = _start(hooks, tools, threads, once)
+    _say_what_runs(info, app, hooks, tools, threads)
     if ops_bind:
         from hipflask.server.alone import open_port  # heavy, and for who wants figures
-        from hipflask.webhooks import metrics
 
-        metrics.watch(hooks)
+        if hooks is not None:
+            from hipflask.webhooks import metrics
+
+            metrics.watch(hooks)
         open_port(app, info.app_import_path or app.import_name, ops_bind, metrics_token)
     shows = sys.stderr.isatty() if progress is None else progress
     is_clean = _work(hooks, crew, stopped, once=once, grace_s=grace_s, shows=shows)
@@ -118,13 +126,53 @@ def worker_command(
 worker_command.params.insert(0, app_option)
 
 
-def _start(hooks: t.Any, threads: int, once: bool) -> t.Any:
-    """A crew at work; ends the process, with a line that says why, if it cannot be."""
+class _Crews:
+    """Those of the webhooks and of each tool, as one."""
+
+    def __init__(self, crews: list[t.Any]) -> None:
+        self._crews = crews
+
+    @property
+    def done(self) -> int:
+        return sum(crew.done for crew in self._crews)
+
+    def start(self, *, once: bool) -> None:
+        for crew in self._crews:
+            crew.start(once=once)
+
+    def join(self) -> None:
+        for crew in self._crews:
+            crew.join()
+
+    def stop(self, grace_s: float) -> bool:
+        """Stop all within `grace_s`, all of them told at the beginning."""
+        clean: list[bool] = []
+        threads = [
+            threading.Thread(target=lambda crew=crew: clean.append(crew.stop(grace_s)))
+            for crew in self._crews
+        ]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        return len(clean) == len(self._crews) and all(clean)
+
+
+def _start(hooks: t.Any, tools: list[t.Any], threads: int, once: bool) -> t.Any:
+    """Crews at work; ends the process, with a line that says why, if they cannot be."""
     from hipflask.database import StoreUnavailable  # who runs another command pays nothing
-    from hipflask.webhooks.working.crews import make_crew
 
     try:
-        crew = make_crew(hooks, threads=threads)
+        crews: list[t.Any] = []
+        if hooks is not None:
+            from hipflask.webhooks.working.crews import make_crew
+
+            crews.append(make_crew(hooks, threads=threads))
+        for tool in tools:
+            from hipflask.tools.runs import working
+
+            crews.append(working.make_crew(tool.runs, threads=threads))
+        crew = _Crews(crews)
         crew.start(once=once)
     except StoreUnavailable as error:
         _refuse(str(error), NO_STORE)
@@ -143,12 +191,17 @@ def _take_signals(stopped: threading.Event) -> None:
         signal.signal(number, stop)
 
 
-def _say_what_runs(info: ScriptInfo, hooks: t.Any, threads: int) -> None:
-    sources = ", ".join(hooks.sources) or "none"
-    destinations = ", ".join(hooks.destinations) or "none"
-    click.echo(f" * Working for {info.app_import_path or hooks.app.import_name!r}", err=True)
-    click.echo(f" * Store: {hooks.database.name}", err=True)
-    click.echo(f" * Sources: {sources}. Destinations: {destinations}.", err=True)
+def _say_what_runs(
+    info: ScriptInfo, app: t.Any, hooks: t.Any, tools: list[t.Any], threads: int
+) -> None:
+    click.echo(f" * Working for {info.app_import_path or app.import_name!r}", err=True)
+    if hooks is not None:
+        sources = ", ".join(hooks.sources) or "none"
+        destinations = ", ".join(hooks.destinations) or "none"
+        click.echo(f" * Store: {hooks.database.name}", err=True)
+        click.echo(f" * Sources: {sources}. Destinations: {destinations}.", err=True)
+    for tool in tools:
+        click.echo(f" * Tool {tool.name}: {len(tool.actions)} actions, {tool.store.name}", err=True)
     click.echo(f" * {threads} threads, process {os.getpid()}. Stop with SIGTERM.", err=True)
 
 
@@ -179,6 +232,9 @@ def _work(
 def _tell(hooks: t.Any, crew: t.Any) -> None:
     from hipflask.database import StoreUnavailable
 
+    if hooks is None:
+        click.echo(f"\r\033[K   {crew.done} done here", nl=False, err=True)
+        return
     try:
         figures = [*hooks.inbox.figures(), *hooks.outbox.figures()]
     except StoreUnavailable:

@@ -13,8 +13,6 @@ from .rows import Claimed, Limits, R, ReadyRow
 from .states import Dead, Done, Ending, Filtered, Retry, State
 from .table import QueueTable
 
-# A row that has taken this many workers with it is given up.
-MOST_KILLS = 3
 # A lease that seems to last longer than this is of another clock.
 LONGEST_LEASE_S = 3600.0
 # Conditions on a lease: that it is over, and that it is that of a claim.
@@ -241,7 +239,7 @@ def expire(turn: Turn, lanes: Sequence[str] | None) -> tuple[int, int]:
         ),
         values,
     ).all()
-    doomed = [row for row in over if row.kills + 1 >= MOST_KILLS]
+    doomed = [row for row in over if row.kills + 1 >= queue.most_kills]
     queue.lock_keys(connection, [(row.lane, row.key) for row in doomed])
     # The lease is compared once more: its owner may have renewed it in this very moment.
     still = IS_OURS + " AND lease_until = :lease_until"
@@ -250,7 +248,9 @@ def expire(turn: Turn, lanes: Sequence[str] | None) -> tuple[int, int]:
     for row in over:
         ours = {"seq": row.seq, "fence": row.fence, "lease_until": row.lease_until}
         if row in doomed:
-            note = f"its worker died, or stopped for longer than the lease, {MOST_KILLS} times"
+            note = "its worker died, or stopped for longer than the lease"
+            if queue.most_kills > 1:
+                note = f"{note}, {queue.most_kills} times"
             also = f", kills = kills + 1, error = :error, finished_at = :ended{_LOST}"
             values = {**ours, "error": note, "ended": turn.now}
             moved = queue.move(connection, still, values, State.DEAD, note=note, also=also)

@@ -348,7 +348,9 @@ def _open_sqlite(driver: Any, record: Any) -> None:
 
 def _begin_sqlite(connection: Connection) -> None:
     is_writing = connection.get_execution_options().get("hipflask_write")
-    connection.exec_driver_sql("BEGIN IMMEDIATE" if is_writing else "BEGIN")
+    # To the driver itself: through SQLAlchemy it takes 30 us more, a third of a transaction.
+    driver: Any = connection.connection.driver_connection
+    driver.execute("BEGIN IMMEDIATE" if is_writing else "BEGIN")
 
 
 def _open_postgres(driver: Any, record: Any) -> None:

@@ -75,7 +75,7 @@ class Limits(msgspec.Struct, frozen=True):
     rate_per_s: float | None = None
 
 
-class ReadyRow(msgspec.Struct, frozen=True):
+class ReadyRow(msgspec.Struct, frozen=True, gc=False):
     """A row that became claimable, at `run_at` (0 is at once): what a scheduler is told."""
 
     queue: str

@@ -6,7 +6,7 @@ from sqlalchemy import BigInteger, Column, Float, Integer, LargeBinary, MetaData
 
 METADATA = MetaData()
 # The newest file in `versions`.
-VERSION = "0002"
+VERSION = "0003"
 
 
 def _queue(name: str, *own: Column[object]) -> Table:
@@ -144,4 +144,86 @@ IDEMPOTENCY = Table(
     Column("body", LargeBinary),
     Column("created_at", Float),
     Column("expires_at", Float),
+)
+JOB = _queue("hipflask_job", Column("run_id", BigInteger))
+JOB_BODY = _bodies("hipflask_job_body")
+RUN = Table(
+    "hipflask_run",
+    METADATA,
+    Column("id", BigInteger, primary_key=True),
+    Column("tool", Text),
+    Column("action", Text),
+    # The run that this one undoes.
+    Column("undo_of", BigInteger),
+    # A `tools.runs.states.RunState`.
+    Column("state", Text),
+    Column("digest", Text),
+    # The moment of a schedule that this run is for.
+    Column("slot", Text),
+    Column("occasion", Text),
+    # SHA-256 of the action's module.
+    Column("code", Text),
+    Column("parameters", Text),
+    Column("chosen", Text),
+    Column("lines", Text),
+    Column("files", LargeBinary),
+    Column("needs_approval", Integer),
+    # A subject's id, which does not change with the name.
+    Column("requester", Text),
+    Column("requester_name", Text),
+    Column("via", Text),
+    Column("approver", Text),
+    Column("approver_name", Text),
+    Column("note", Text),
+    Column("created_at", Float),
+    Column("submitted_at", Float),
+    Column("decided_at", Float),
+    Column("expires_at", Float),
+    Column("started_at", Float),
+    Column("ended_at", Float),
+    Column("undo_until", Float),
+    Column("done", Integer),
+    Column("total", Integer),
+    Column("message", Text),
+    Column("error", Text),
+    Column("difference", Text),
+    Column("cancelled_by", Text),
+)
+RUN_STEP = Table(
+    "hipflask_run_step",
+    METADATA,
+    Column("id", BigInteger, primary_key=True),
+    Column("run_id", BigInteger),
+    Column("number", Integer),
+    Column("sentence", Text),
+    Column("state", Text),
+    Column("at", Float),
+    Column("took_s", Float),
+    Column("error", Text),
+    Column("undo", Text),
+)
+# What people keep for themselves of tools' tables.
+TOOL_VIEW = Table(
+    "hipflask_tool_view",
+    METADATA,
+    Column("tool", Text, primary_key=True),
+    Column("target", Text, primary_key=True),
+    Column("subject", Text, primary_key=True),
+    Column("name", Text, primary_key=True),
+    Column("query", Text),
+)
+# Its triggers refuse UPDATE and DELETE.
+TOOL_AUDIT = Table(
+    "hipflask_tool_audit",
+    METADATA,
+    Column("id", BigInteger, primary_key=True),
+    Column("at", Float),
+    Column("tool", Text),
+    Column("subject", Text),
+    Column("subject_name", Text),
+    Column("via", Text),
+    Column("event", Text),
+    Column("target", Text),
+    Column("run_id", BigInteger),
+    Column("detail", Text),
 )

@@ -54,6 +54,8 @@ class QueueTable:
     # Columns beside those of every queue; which of them `Query.text` looks at.
     own_columns: ClassVar[tuple[str, ...]] = ()
     searched: ClassVar[tuple[str, ...]] = ("error",)
+    # A row that has taken this many workers with it is given up.
+    most_kills: ClassVar[int] = 3
     # What a replay sets besides, in SQL; tables whose rows go with one of ours, by their column.
     set_by_replay: ClassVar[str] = ""
     attached: ClassVar[tuple[tuple[str, str], ...]] = ()

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from ..ops import tracing
 from ..scaffold import SetupError
-from . import loops
+from . import fencing, loops
 from .answers import KEPT_BYTES, READ_BYTES, Answer, Failure, Fields, SendFailure, find_field
 from .deadlines import Deadlines
 from .reach import guarding
@@ -101,6 +101,7 @@ class Client:
         read_bytes: int = READ_BYTES,
     ) -> Answer:
         """`send` on the running event loop."""
+        _refuse_behind_a_fence(request)
         begun = time.monotonic()
         progress = _Progress(keep_bytes, read_bytes)
         failure: SendFailure | None = None
@@ -128,6 +129,7 @@ class Client:
 
         `deadlines.total_s` counts up to the head. Raises SendFailure. On the running loop.
         """
+        _refuse_behind_a_fence(request)
         with tracing.calling(request.method, request.url) as call:
             try:
                 async with asyncio.timeout(deadlines.total_s):
@@ -146,6 +148,13 @@ class Client:
     async def close_async(self) -> None:
         """Close the connections that belong to the running loop."""
         await self.transport.close()
+
+
+def _refuse_behind_a_fence(request: Request) -> None:
+    """Raise `fencing.Refused` in a trial run: on a connection that is kept nothing else would."""
+    fence = fencing.standing()
+    if fence is not None:
+        fence.refuse("call", (request.method, request.url))
 
 
 def _traced(request: Request) -> Request:

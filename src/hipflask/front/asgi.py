@@ -27,6 +27,8 @@ from .sending import SORRY, file_of, refuse, send_body
 # The fields that each request is asked for.
 _LOOKED_AT = frozenset((b"host", b"cookie", b"upgrade", b"content-length", b"transfer-encoding"))
 
+_TRACE = frozenset((b"traceparent", b"tracestate"))
+
 
 def asgi_app(app: Application, scope: Any, receive: Any, send: Any) -> Coroutine[Any, Any, None]:
     """What answers one ASGI connection, to be awaited in a task of its own."""
@@ -118,6 +120,17 @@ class ASGIExchange(Exchange):
                     break
         return None if found is None else found.decode("latin-1")
 
+    def trace_fields(self) -> tuple[str | None, str | None]:
+        """See `Exchange.trace_fields`."""
+        parent = state = None
+        for key, value in self.scope["headers"]:
+            if key in _TRACE:
+                if key == b"tracestate":
+                    state = value.decode("latin-1") if state is None else state
+                elif parent is None:
+                    parent = value.decode("latin-1")
+        return parent, state
+
     async def take(self, config: Mapping[str, Any]) -> bytes | None:
         """See `Exchange.take`."""
         with Guard(patience(config, self.loop.time())):
@@ -177,13 +190,19 @@ class ASGIExchange(Exchange):
 
     def send_plain(self, made: Any) -> tuple[Any, ...] | None:
         """See `Exchange.send_plain`."""
-        kind, piece = made
+        if made.__class__ is tuple:
+            kind, piece = made
+            own = None
+        else:
+            kind, piece, own = made
         field = _types.get(kind)
         if field is None:
             return None
         length = len(piece)
         fields = [field, _lengths.get(length) or _length_field(length)]
-        if made.__class__ is not tuple:
+        if own is not None:
+            for name, value in own:
+                fields.append((_names.get(name) or _encoded(name), value.encode()))  # it is ASCII
             fields += made.more_encoded
         if self.line[0] == "HEAD":
             piece = b""
@@ -268,6 +287,13 @@ class ASGIExchange(Exchange):
 # The fields of responses that nobody looked at, encoded.
 _types: dict[tuple[str, str] | None, tuple[bytes, bytes]] = {}
 _lengths: dict[int, tuple[bytes, bytes]] = {}
+# Names of fields, encoded: those of `Plain` answers, which are ours.
+_names: dict[str, bytes] = {}
+
+
+def _encoded(name: str) -> bytes:
+    made = _names[name] = name.lower().encode("latin-1")
+    return made
 
 
 def _length_field(length: int) -> tuple[bytes, bytes]:

@@ -25,6 +25,7 @@ from werkzeug.exceptions import (
     RequestTimeout,
 )
 
+from ..responses import SEEN
 from ..typing import Application
 
 # A body up to this size is kept in memory, a larger one in a temporary file.
@@ -42,9 +43,6 @@ LONGEST_LENGTH = 18
 
 # Methods whose requests have no body unless they say so. RFC 9110, 9.3
 BODILESS = frozenset(("GET", "HEAD", "OPTIONS", "DELETE"))
-
-#: Where a WSGI environ has what those who observe requests are told of this one.
-SEEN = "hipflask.seen"
 
 _UNREAD: Any = object()
 
@@ -258,6 +256,8 @@ class Exchange:
     headers: Any
     #: The same as the server has them: in bytes under ASGI.
     raw_fields: Any
+    #: Whether the server gives the names of `headers` in lower case, however they were sent.
+    has_lower_names = False
     #: The loop and the task that answer; what other threads hand work to.
     loop: Any
     task: Any
@@ -309,6 +309,13 @@ class Exchange:
 
     async def whole(self) -> bytes:
         """The body in one piece, where `takes_whole`. Raises ClientDisconnected."""
+        try:
+            return await self.begin_whole()  # type: ignore[no-any-return]
+        except Exception as error:
+            raise ClientDisconnected() from error
+
+    def begin_whole(self) -> Any:
+        """What gives `whole` when awaited, and raises whatever the server has for it."""
         raise NotImplementedError
 
     def when_gone(self, call: Callable[..., Any]) -> Any:
@@ -341,7 +348,8 @@ class Exchange:
         if (seen := self.seen) is not None:
             self.seen = None  # it leads back here
             seen.leave(self)
-        self.unwatch()
+        if self._watching is not None:
+            self.unwatch()
         if self.spool is not None:
             self.spool.close()
         if self.after:
@@ -378,6 +386,15 @@ class Exchange:
             return False
         self.task.uncancel()
         return True
+
+    def trace_fields(self) -> tuple[str | None, str | None]:
+        """The fields traceparent and tracestate."""
+        return self.header("traceparent"), self.header("tracestate")
+
+    def line_of_log(self) -> tuple[str, str, str | None]:
+        """Method, path and the client's address: what a line in a log begins with."""
+        client = self.client
+        return self.method, self.path, None if client is None else client[0]
 
     @property
     def remote_addr(self) -> str | None:

@@ -91,6 +91,7 @@ class RSGIExchange(Exchange):
     _protocol: Any
     _headers: Any
 
+    has_lower_names = True
     method = property(lambda self: self.scope.method.upper())
     path = property(lambda self: self.line[1])
     root_path = ""
@@ -115,6 +116,11 @@ class RSGIExchange(Exchange):
             value = self.scope.authority or (_UNREADABLE if self.is_hidden(name) else None)
         return value
 
+    def trace_fields(self) -> tuple[str | None, str | None]:
+        """See `Exchange.trace_fields`."""
+        get = self._headers.get
+        return get("traceparent"), get("tracestate")
+
     def is_hidden(self, name: str) -> bool:
         # Granian gives no value that is not ASCII, and names it all the same.
         return name in self._headers and self._headers.get(name) is None
@@ -123,12 +129,9 @@ class RSGIExchange(Exchange):
         """See `Exchange.takes_whole`."""
         return length is not None and length <= ONE_PIECE_BYTES
 
-    async def whole(self) -> bytes:
-        """See `Exchange.whole`."""
-        try:
-            return await self._protocol()  # type: ignore[no-any-return]
-        except Exception as error:
-            raise ClientDisconnected() from error
+    def begin_whole(self) -> Any:
+        """See `Exchange.begin_whole`."""
+        return self._protocol()
 
     async def chunks(self) -> AsyncIterator[bytes]:
         if self.takes_whole(self.content_length()):
@@ -174,12 +177,17 @@ class RSGIExchange(Exchange):
 
     def send_plain(self, made: Any) -> tuple[Any, ...] | None:
         """See `Exchange.send_plain`."""
-        kind, piece = made
+        if made.__class__ is tuple:
+            kind, piece = made
+            own = None
+        else:
+            kind, piece, own = made
         if kind not in _types:
             return None
         length = len(piece)
         fields = [kind, _length_fields.get(length) or _length_field(length)]
-        if made.__class__ is not tuple:
+        if own is not None:
+            fields += own
             fields += made.more
         if self.line[0] == "HEAD":
             self._protocol.response_empty(200, fields)

@@ -10,7 +10,7 @@ from typing import Any
 from .. import typing as ft
 from ..ctx import request_context
 from ..globals import _cv_app, _cv_request
-from ..responses import _length_field, _length_fields
+from ..responses import SEEN, _length_field, _length_fields
 
 
 def bell(self: ft.Application, environ: Any, start_response: Any = None, send: Any = None) -> Any:
@@ -43,13 +43,16 @@ def wsgi_app(
     Called on the server's thread, which has the request's context until it returns.
     """
     plan = self._cell.plan
+    seen: Any = None
     if plan is None or plan.is_watched:
         if (observing := self._observing) is not None:
-            if not observing.has_begun(environ):
+            seen = environ.pop(SEEN, None)
+            if seen is None or seen.observing is not observing:
                 return observing.answer(environ, start_response)  # type: ignore[no-any-return]
-            ctx = observing.context(environ)
-        else:
-            ctx = self.request_context(environ)
+        ctx = self.request_context(environ)
+        if seen is not None:
+            ctx.seen = seen
+            seen.ctx = ctx
     else:
         ctx = request_context(self, environ)
     error: BaseException | None = None
@@ -66,6 +69,8 @@ def wsgi_app(
         except BaseException:
             error = sys.exc_info()[1]
             raise
+        if seen is not None:
+            start_response = seen.told(response, start_response)
         if response.__class__ is tuple:
             field, piece = response
             length = len(piece)

@@ -66,14 +66,22 @@ class Headers:
         self._with_nonce = ("", "")
         self._plain: dict[str, type[Plain]] = {}
 
-    def to_plain(self, ctx: RequestContext, made: tuple[Any, Any]) -> Plain:
-        """What `dispatch.plain` made, with the fields."""
-        scheme = scheme_of(ctx)
-        kind = self._plain.get(scheme)
-        if kind is None:
-            fields, _ = (self._made or self._make())[scheme == "https", False]
-            kind = self._plain[scheme] = with_fields(fields)
-        return kind(made)
+    #: For `dispatch.plain_adding`: the fields are those of `kind`.
+    adds = None
+
+    def kind(self, ctx: RequestContext) -> type[Plain]:
+        """The class of plain answers that have the fields."""
+        exchange = ctx._exchange
+        if exchange is None:
+            scheme = ctx._environ.get("wsgi.url_scheme", "http")
+        else:
+            scheme = exchange.scheme
+        return self._plain.get(scheme) or self._make_kind(scheme)
+
+    def _make_kind(self, scheme: str) -> type[Plain]:
+        fields, _ = (self._made or self._make())[scheme == "https", False]
+        kind = self._plain[scheme] = with_fields(fields)
+        return kind
 
     def __call__(self, response: Any) -> Any:
         """Add the fields that the answer does not have."""

@@ -5,6 +5,7 @@ Servers have limits of their own, each its own ones: these hold under all of the
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Sequence
 from operator import itemgetter
 from typing import Any
@@ -57,25 +58,38 @@ class HeadLimits:
     def __init__(self, app: Any) -> None:
         self._app = app
         self._limits: tuple[float, ...] | None = None
+        # Ranges and items of a field that lists things; `_limits` end with the lesser one.
+        self._lists: tuple[float, float] = (0, 0)
 
     def __call__(self) -> None:
         """Raise for a head past the limits."""
-        ctx = current()
-        limits = self._limits or self._read()
-        url, size, number, pairs, cookies, cookie_size, ranges, items = limits
-        measure = _measure_environ if ctx._exchange is None else _measure_exchange
-        query, path, names, values = measure(ctx)
-        if len(query) + path > url:
+        self.guard(current())
+
+    def guard(self, ctx: RequestContext) -> None:
+        """The same for a context."""
+        url, size, number, pairs, cookies, cookie_size, least = self._limits or self._read()
+        if ctx._exchange is None:
+            length, ands, names, values = _measure_environ(ctx)
+        else:
+            length, ands, names, values = _measure_exchange(ctx)
+        if length > url:
             raise RequestURITooLarge()
-        if names.size + sum(map(len, values)) > size or names.count > number:
+        # To add up their lengths takes three times as long.
+        together = names.nothing.join(values)
+        if names.size + len(together) > size or names.count > number:
             raise RequestHeaderFieldsTooLarge()
         if names.problem:
             raise BadRequest(names.problem)
-        if query and query.count("&") >= pairs:
+        if ands >= pairs:
             raise BadRequest("The query has too many pairs.")
         cookie = ctx.cookie
-        if cookie is not None and _is_over(cookie, cookies, cookie_size):
-            raise RequestHeaderFieldsTooLarge()
+        if cookie is not None and (len(cookie) > cookies or len(cookie) > cookie_size):
+            _check_cookie(cookie, cookies, cookie_size)
+        if together.count(names.comma) + names.repeated >= least:
+            self._check_lists(names, values)
+
+    def _check_lists(self, names: _Names, values: Sequence[Any]) -> None:
+        ranges, items = self._lists
         for places, is_range in names.lists:
             most = ranges if is_range else items
             if len(places) == 1 and len(values[places[0]]) < most:
@@ -90,14 +104,16 @@ class HeadLimits:
 
     def _read(self) -> tuple[float, ...]:
         config = self._app.config
-        self._limits = tuple(
-            float("inf") if config[key] is None else config[key]
+        *limits, ranges, items = (
+            sys.maxsize if config[key] is None else config[key]
             for key in (
                 "MAX_URL_BYTES", "MAX_HEAD_BYTES", "MAX_HEAD_FIELDS", "MAX_QUERY_PAIRS",
                 "MAX_COOKIES", "MAX_COOKIE_BYTES", "MAX_RANGES", "MAX_ACCEPT_ITEMS",
             )
         )  # fmt: skip
-        return self._limits
+        self._lists = ranges, items
+        self._limits = made = *limits, min(ranges, items)
+        return made
 
 
 class _Names:
@@ -108,11 +124,15 @@ class _Names:
         # HTTP/2 sends each cookie in a field of its own: they have their limits.
         self.count = len(told) - told.count("cookie")
         self.size = sum(map(len, told)) + per_field * len(told)
-        self.comma: Any = b"," if names and names[0].__class__ is bytes else ","
+        is_raw = bool(names) and names[0].__class__ is bytes
+        self.comma: Any = b"," if is_raw else ","
+        self.nothing: Any = b"" if is_raw else ""
         self.lists = [
             ([at for at, name in enumerate(told) if name == wanted], wanted == "range")
             for wanted in _LISTS.intersection(told)
         ]
+        # Each line but a field's first goes on after a comma.
+        self.repeated = sum(len(places) - 1 for places, _ in self.lists)
         self.problem = ""
         # RFC 9112, 3.2 and 6.1: what a proxy and a server may read in two ways.
         if told.count("host") > 1:
@@ -128,6 +148,8 @@ class _NamesInEnviron(_Names):
         fields = [key for key in keys if key[:5] == "HTTP_"]
         super().__init__(tuple(key[5:].lower().replace("_", "-") for key in fields), len("HTTP_"))
         self.count = len(fields)
+        self.has_host = "HTTP_HOST" in fields
+        self.has_coding = "HTTP_TRANSFER_ENCODING" in fields
         self.values: Callable[[Any], Sequence[Any]] = (
             itemgetter(*fields)
             if len(fields) > 1
@@ -144,31 +166,38 @@ def _kept(names: tuple[Any, ...], made: Any) -> Any:
     return made
 
 
-def _measure_environ(ctx: RequestContext) -> tuple[str, int, _Names, Sequence[Any]]:
-    """The query, the bytes of the path, and the fields' names and values."""
+def _measure_environ(ctx: RequestContext) -> tuple[int, int, _Names, Sequence[Any]]:
+    """The bytes of path and query, its "&" (-1: no query), and the fields' names and values."""
     environ = ctx._environ
-    keys = tuple(environ)
+    keys = (*environ,)
     names: _NamesInEnviron = _known.get(keys) or _kept(keys, _NamesInEnviron(keys))
     # A server joins what was sent twice.
-    if "," in environ.get("HTTP_HOST", ""):
+    if names.has_host and "," in environ["HTTP_HOST"]:
         raise BadRequest(_HOSTS)
-    if "HTTP_TRANSFER_ENCODING" in environ and environ.get("CONTENT_LENGTH"):
+    if names.has_coding and environ.get("CONTENT_LENGTH"):
         raise BadRequest(_LENGTHS)
-    query, path = environ.get("QUERY_STRING", ""), environ.get("PATH_INFO", "")
-    return query, len(path), names, names.values(environ)
+    length, ands = len(environ.get("PATH_INFO", "")), -1
+    if query := environ.get("QUERY_STRING"):
+        length += len(query)
+        ands = query.count("&")
+    return length, ands, names, names.values(environ)
 
 
-def _measure_exchange(ctx: RequestContext) -> tuple[str, int, _Names, Sequence[Any]]:
+def _measure_exchange(ctx: RequestContext) -> tuple[int, int, _Names, Sequence[Any]]:
     exchange = ctx._exchange
     sent = exchange.raw_fields
-    sent_names, values = zip(*sent, strict=True) if sent else ((), ())
+    sent_names = (*[name for name, _ in sent],)
+    values = [value for _, value in sent]
     names: _Names = _known.get(sent_names) or _kept(sent_names, _Names(sent_names, 4))
-    return exchange.query_string.decode("latin-1"), len(exchange.path), names, values
+    length, ands = len(exchange.line[1]), -1
+    if query := exchange.query_string:
+        length += len(query)
+        ands = query.count(b"&")
+    return length, ands, names, values
 
 
-def _is_over(cookie: str, most: float, longest: float) -> bool:
-    if len(cookie) <= most and len(cookie) <= longest:
-        return False
-    if cookie.count(";") >= most:
-        return True
-    return len(cookie) > longest and any(len(part) > longest for part in cookie.split(";"))
+def _check_cookie(cookie: str, most: float, longest: float) -> None:
+    if cookie.count(";") >= most or (
+        len(cookie) > longest and any(len(part) > longest for part in cookie.split(";"))
+    ):
+        raise RequestHeaderFieldsTooLarge()

@@ -13,6 +13,7 @@ from typing import Any, TypeVar
 
 from werkzeug.exceptions import BadRequest, RequestEntityTooLarge, UnsupportedMediaType
 
+from ..ctx import RequestContext
 from ..queries import FORM
 from .fields import Field, before_view, current, set_up
 
@@ -55,7 +56,9 @@ class _EncodingGuard:
         self._app = app
 
     def __call__(self) -> None:
-        ctx = current()
+        self.guard(current())
+
+    def guard(self, ctx: RequestContext) -> None:
         coding = _CODING.of(ctx)
         if coding is None or coding.strip().lower() in ("", "identity"):
             return

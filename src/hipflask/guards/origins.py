@@ -61,7 +61,10 @@ class OriginGuard:
 
     def __call__(self) -> None:
         """Raise 403 for a write that another site's page makes."""
-        ctx = current()
+        self.guard(current())
+
+    def guard(self, ctx: RequestContext) -> None:
+        """The same for a context."""
         if ctx.method in SAFE:
             return
         site = _SITE.of(ctx)

@@ -19,6 +19,7 @@ from collections.abc import Callable
 from functools import wraps
 from hashlib import blake2b
 from ipaddress import ip_address, ip_network
+from operator import attrgetter
 from typing import Any, TypeVar
 
 from werkzeug.exceptions import ServiceUnavailable, TooManyRequests
@@ -27,7 +28,7 @@ from ..bridge import in_pool, is_async
 from ..ctx import RequestContext
 from ..scaffold import SetupError
 from .counters import MISSING, Counters, open_counters
-from .fields import address_of, current, set_up
+from .fields import current, set_up
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -37,6 +38,7 @@ By = str | Callable[[Any], str]
 _Fields = tuple[tuple[str, str], ...]
 
 _log = logging.getLogger("hipflask.guards")
+_ceil = math.ceil
 _LONGEST_KEY = 80
 # Of a store that cannot be reached so much is said, and not more.
 _TOLD_EVERY_S = 60.0
@@ -70,27 +72,28 @@ class Rate:
         if not name.isascii() or not name.isprintable() or '"' in name or "\\" in name:
             raise SetupError(f"name={name!r}: it stands in a header field; use plain letters.")
         self._texts: dict[str, tuple[str, str, tuple[str, str]]] = {}
+        self._ending = 0, ""
+        # Usually the address, and nothing to be asked.
+        self._is_own = callable(by) or by == "identity"
 
     def texts(self, name: str) -> tuple[str, str, tuple[str, str]]:
         """What a view's counters begin with, its name in a field, and its RateLimit-Policy."""
-        found = self._texts.get(name)
-        if found is None:
-            is_plain = name.isascii() and name.isprintable() and '"' not in name
-            shown = f'"{name if is_plain else "route"}"'
-            policy = "RateLimit-Policy", f"{shown};q={self.amount};w={self.window_s}"
-            found = f"{name[:64]}:{self.amount}/{self.window_s}:", shown, policy
-            self._texts[name] = found
+        is_plain = name.isascii() and name.isprintable() and '"' not in name
+        shown = f'"{name if is_plain else "route"}"'
+        policy = "RateLimit-Policy", f"{shown};q={self.amount};w={self.window_s}"
+        found = f"{name[:64]}:{self.amount}/{self.window_s}:", shown, policy
+        self._texts[name] = found
         return found
 
     def whom(self, ctx: RequestContext) -> str:
         """Whom this call is counted for."""
-        if callable(self.by):
+        if not self._is_own:
+            text = client_of(ctx)
+        elif callable(self.by):
             text = str(self.by(ctx.request))
-        elif self.by == "identity":
+        else:
             identity = getattr(ctx, "_identity", None)
             text = client_of(ctx) if identity is None else f"{identity.via}:{identity.name}"
-        else:
-            text = client_of(ctx)
         if len(text) <= _LONGEST_KEY and text.isascii():
             return text
         return blake2b(text.encode("utf-8", "surrogatepass"), digest_size=20).hexdigest()
@@ -98,7 +101,8 @@ class Rate:
 
 def client_of(ctx: RequestContext) -> str:
     """The client's address; of IPv6 its network of 64 bits, which one customer has at least."""
-    address = address_of(ctx) or ""
+    exchange = ctx._exchange
+    address = (ctx._environ.get("REMOTE_ADDR") if exchange is None else exchange.remote_addr) or ""
     if ":" not in address:
         return address or "unix"
     try:
@@ -171,18 +175,19 @@ class _Default:
         self.is_quick = rates.counters.is_quick
 
     def __call__(self) -> None:
-        ctx: Any = current()
-        ctx.rate_fields = self._rates.count(ctx, self._rate)
+        self.guard(current())
+
+    def guard(self, ctx: RequestContext) -> None:
+        ctx.fields = self._rates.count(ctx, self._rate)
 
 
 def _tell_default(response: Any) -> Any:
-    fields = getattr(current(), "rate_fields", None)
-    if fields is not None:
-        response.headers._list.extend(fields)
+    response.headers._list.extend(current().fields)
     return response
 
 
 _tell_default.is_quick = True  # type: ignore[attr-defined]  # for `sealing`: it never waits
+_tell_default.adds = attrgetter("fields")  # type: ignore[attr-defined]  # and is all it does
 
 
 def _tell_later(ctx: RequestContext, fields: _Fields) -> None:
@@ -204,7 +209,8 @@ class Rates:
 
         Raises 429 past the rate, 503 where the store fails and that is meant.
         """
-        prefix, shown, policy = rate.texts(rate.name or str(ctx.request.endpoint))
+        name = rate.name or str(ctx.request.endpoint)
+        prefix, shown, policy = rate._texts.get(name) or rate.texts(name)
         try:
             number, left_s = self.counters.hit(prefix + rate.whom(ctx), rate.window_s)
         except Exception as error:
@@ -212,12 +218,17 @@ class Rates:
             if (rate.failing or self._failing) == "refuse":
                 raise ServiceUnavailable(retry_after=5) from error
             return ()
-        wait_s = math.ceil(left_s) or 1
+        wait_s = _ceil(left_s) or 1
         left = rate.amount - number
         if left < 0:
             limit = "RateLimit", f"{shown};r=0;t={wait_s}"
             raise _TooMany([policy, limit, ("Retry-After", str(wait_s))])
-        return policy, ("RateLimit", f"{shown};r={left};t={wait_s}")
+        # In words once a second, where all have the same window.
+        known, ending = rate._ending
+        if wait_s != known:
+            ending = f";t={wait_s}"
+            rate._ending = wait_s, ending
+        return policy, ("RateLimit", f"{shown};r={left}{ending}")
 
     def _tell(self, error: Exception) -> None:
         now = time.monotonic()

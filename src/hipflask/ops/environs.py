@@ -12,8 +12,8 @@ from werkzeug.wsgi import FileWrapper
 class EnvironHead:
     """The head of a WSGI request, as an exchange has it."""
 
-    def __init__(self, environ: dict[str, Any]) -> None:
-        self.environ = environ
+    #: Set by who makes one, which is quicker than a constructor.
+    environ: dict[str, Any]
 
     method = property(lambda self: self.environ["REQUEST_METHOD"])
     scheme = property(lambda self: self.environ.get("wsgi.url_scheme", "http"))
@@ -41,15 +41,34 @@ class EnvironHead:
 
     def header(self, name: str) -> str | None:
         """The field's value, by its name in lower case; None without it."""
-        value: str | None = self.environ.get(_key_of(name))
+        value: str | None = self.environ.get(_keys.get(name) or _key_of(name))
         return value
 
+    def trace_fields(self) -> tuple[str | None, str | None]:
+        """The fields traceparent and tracestate."""
+        get = self.environ.get
+        return get("HTTP_TRACEPARENT"), get("HTTP_TRACESTATE")
 
-@lru_cache(1000)
+    def line_of_log(self) -> tuple[str, str, str | None]:
+        """Method, path and the client's address: what a line in a log begins with."""
+        environ = self.environ
+        path: str = environ.get("PATH_INFO") or ""
+        if not path.isascii():
+            path = self.path
+        return environ["REQUEST_METHOD"], path, environ.get("REMOTE_ADDR")
+
+
+# Fields' keys in an environ, of names that the code asks for.
+_keys: dict[str, str] = {}
+
+
 def _key_of(name: str) -> str:
     """A field's key in an environ."""
     key = name.upper().replace("-", "_")
-    return key if key in ("CONTENT_TYPE", "CONTENT_LENGTH") else f"HTTP_{key}"
+    key = key if key in ("CONTENT_TYPE", "CONTENT_LENGTH") else f"HTTP_{key}"
+    if len(_keys) < 1000:
+        _keys[name] = key
+    return key
 
 
 @lru_cache(1000)

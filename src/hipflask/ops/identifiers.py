@@ -5,10 +5,10 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable
 from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
-from random import getrandbits
 from typing import Any
 
 from ..scaffold import SetupError
+from .digits import draw
 
 #: Where the id stands in a request, and in the response.
 FIELD = "X-Request-ID"
@@ -19,7 +19,7 @@ _PEERS_KEPT = 1024
 
 def new_id(head: Any = None) -> str:
     """16 hex digits."""
-    return f"{getrandbits(64):016x}"
+    return draw()
 
 
 def is_safe(text: str) -> bool:
@@ -51,7 +51,7 @@ def trusting(peers: Iterable[str] | str) -> Callable[[Any], str]:
     def name(head: Any) -> str:
         sent: str | None = head.header("x-request-id")
         if sent is None or not is_safe(sent):
-            return new_id()
+            return draw()
         if not trusts_all:
             address = peer_of(head)
             trusted = known.get(address)
@@ -60,7 +60,7 @@ def trusting(peers: Iterable[str] | str) -> Callable[[Any], str]:
                 if len(known) < _PEERS_KEPT:
                     known[address] = trusted
             if not trusted:
-                return new_id()
+                return draw()
         return sent
 
     return name

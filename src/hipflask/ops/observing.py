@@ -20,10 +20,10 @@ from contextvars import ContextVar
 from time import perf_counter
 from typing import Any
 
-from ..front.exchange import SEEN
 from ..front.wsgi import wsgi_app
 from ..globals import _cv_current
-from ..parts import lazy
+from ..parts import set_aside
+from ..responses import SEEN
 from .environs import EnvironHead, code_of, watched
 from .identifiers import new_id
 from .tracing import Trace, begin_trace
@@ -31,8 +31,11 @@ from .tracing import Trace, begin_trace
 #: The status of a request whose client left before its answer began, as nginx has it.
 CLIENT_LEFT = 499
 
-_new = object.__new__
 _cv_seen: ContextVar[Observation | None] = ContextVar("hipflask.seen", default=None)
+# Bound once: 3.11 makes a method object at each look-up by name.
+_current = _cv_current.get
+_seen_here = _cv_seen.get
+_see_here = _cv_seen.set
 _log = logging.getLogger("hipflask.observing")
 
 
@@ -42,38 +45,59 @@ class Observation:
     An observer may keep what it works out as an attribute of a name of its own.
     """
 
+    # None of these has a value in the class: 3.11 would look up each of them, at every use, in
+    # all classes first. `Observing` sets them all.
+
     observing: Observing
     #: The request's head: `method`, `path`, `query_string` (bytes), `http_version`, `client`
     #: (address and port, or None), `scheme`, and `header(name)` with the name in lower case.
     head: Any
     #: The request's context; None in `begin`, where the request was refused before there was
     #: one, and where WSGI middleware answered.
-    ctx: Any = None
+    ctx: Any
     #: Of `time.perf_counter`.
     began: float
     #: Known at the end; 0 before the answer began.
-    status = 0
-    duration_s = 0.0
+    status: int
+    duration_s: float
     #: Bytes of the response's body that were handed to the server; files it sends itself not.
-    size = 0
+    size: int
     #: What no error handler took, or what broke the answer off.
-    error: BaseException | None = None
+    error: BaseException | None
     #: Whether the client left before it had the whole answer.
-    is_gone = False
+    is_gone: bool
     #: Why `serve` answered instead of the application: "busy", "late" or "stopped".
-    refusal: str | None = None
-    has_ended = False
+    refusal: str | None
+    has_ended: bool
     #: The connection, where this is one and no request.
-    websocket: Any = None
+    websocket: Any
     #: What of the request's fields must not be logged, once somebody asked: see `redacting.py`.
-    secrets: list[str] | None = None
-    _tokens: Any = None
+    secrets: list[str] | None
+    _tokens: Any
+    # What the properties of these names give, once somebody asked.
+    _request_id: str | None
+    _trace: Trace | None
 
-    request_id: str = lazy(lambda self: self.observing.name(self.head))  # type: ignore[assignment]
-    """The request's name: the caller's own, if it may give one, else one made here."""
+    @property
+    def request_id(self) -> str:
+        """The request's name: the caller's own, if it may give one, else one made here."""
+        found = self._request_id
+        if found is None:
+            name = self.observing.name
+            found = self._request_id = name(self.head)
+        return found
 
-    trace: Trace = lazy(lambda self: begin_trace(self.head.header))  # type: ignore[assignment]
-    """The request's place in its trace."""
+    @property
+    def trace(self) -> Trace:
+        """The request's place in its trace."""
+        found = self._trace
+        if found is None:
+            found = self._trace = begin_trace(self.head)
+        return found
+
+    @trace.setter
+    def trace(self, trace: Trace) -> None:
+        self._trace = trace
 
     @property
     def app(self) -> Any:
@@ -119,7 +143,7 @@ class Observation:
     def user(self) -> str | None:
         """The name of the identity that a provider found; None where nobody asked or knew."""
         identity = getattr(self.ctx, "_identity", None)
-        name: str | None = getattr(identity, "name", None)
+        name: str | None = None if identity is None else getattr(identity, "name", None)
         return name
 
     # What the doors tell.
@@ -131,18 +155,39 @@ class Observation:
 
     def leave(self, exchange: Any) -> None:
         """The exchange is over, on an async door; so is the request, unless somebody holds it."""
-        self.is_gone = exchange.gone and self.error is None
-        held = self.observing.held
-        if held is not None and not (self.error is None or isinstance(self.error, Exception)):
-            held[exchange.task] = self
-        else:
-            self.end()
+        observing, error = self.observing, self.error
+        if error is None:
+            self.is_gone = exchange.gone
+        elif observing.held is not None and not isinstance(error, Exception):
+            observing.held[exchange.task] = self
+            return
+        observing.end(self)
 
     def end(self) -> None:
         """The request is over; only the first call counts."""
-        if not self.has_ended:
-            self.has_ended = True
-            self.observing.end(self)
+        self.observing.end(self)
+
+    def told(self, response: Any, start_response: Any) -> Any:
+        """The `start_response` to give a response of this request, which tells its status."""
+        if isinstance(response, tuple):
+            self.status = 200
+            return start_response
+        return self.starting(start_response)
+
+    def starting(self, start_response: Any) -> Any:
+        """WSGI's `start_response`, which tells the status."""
+
+        def start(status: str, fields: Any, *exc_info: Any) -> Any:
+            self.status = code_of(status)
+            return start_response(status, fields, *exc_info)
+
+        return start
+
+
+set_aside(Observation, (
+    "observing", "head", "ctx", "began", "status", "duration_s", "size", "error", "is_gone",
+    "refusal", "has_ended", "websocket", "secrets", "_tokens", "_request_id", "_trace",
+))  # fmt: skip
 
 
 class Observer:
@@ -152,6 +197,14 @@ class Observer:
     set in `begin` are seen by hooks and view), on the event loop under ASGI and RSGI: they must
     not wait. What they raise is logged, and harms nobody.
     """
+
+    #: Whether it is given `work`, which requests are in work now, in the order they began. The
+    #: values are False until an observer sets one.
+    needs_work = False
+    work: dict[Observation, bool]
+
+    def added(self, observing: Observing) -> None:
+        """It is one of the observers there now."""
 
     def begin(self, seen: Observation) -> Any:
         """The request arrived, and was not matched yet. What is returned is `end`'s token."""
@@ -186,12 +239,12 @@ def observers_of(app: Any) -> tuple[Observer, ...]:
 
 def current() -> Observation | None:
     """What is seen of the current request; None outside of one, or where nobody observes."""
-    ctx = _cv_current.get()
+    ctx = _current()
     request_ctx = None if ctx is None else ctx.request_ctx
     if request_ctx is not None and request_ctx.seen is not None:
         return request_ctx.seen  # type: ignore[no-any-return]
     # A response that is streamed, or middleware: the context is gone, or not there yet.
-    return _cv_seen.get()
+    return _seen_here()
 
 
 class Observing:
@@ -206,6 +259,10 @@ class Observing:
         self._begins: tuple[Callable[[Observation], Any], ...] = ()
         self._ends: tuple[tuple[Callable[[Observation, Any], None], int], ...] = ()
         self._closed: tuple[Callable[[Observation], None], ...] = ()
+        #: The requests in work, where an observer needs to know them.
+        self.work: dict[Observation, bool] | None = None
+        #: What the next request calls when it begins.
+        self.wakes: tuple[Callable[[], None], ...] = ()
         #: Where something in front answers for what is cancelled: those requests, by task.
         self.held: dict[Any, Observation] | None = None
         #: Gives a request, by its head, the name that it is found by in logs.
@@ -214,6 +271,11 @@ class Observing:
     def add(self, observer: Observer) -> None:
         """One more; begins come in this order, ends in the opposite one."""
         self.observers = (*self.observers, observer)
+        if observer.needs_work:
+            if self.work is None:
+                self.work = {}
+            observer.work = self.work
+        observer.added(self)
         begins: list[Any] = []
         ends: list[Any] = []
         for each in self.observers:
@@ -247,7 +309,22 @@ class Observing:
 
     def start(self, head: Any) -> Observation:
         """A request came in."""
-        seen = self._see(head)
+        # As `_see` does it, which would be a tenth of the cost by its call alone.
+        seen = Observation()
+        seen.observing = self
+        seen.head = head
+        seen.ctx = seen.error = seen.refusal = seen.websocket = seen.secrets = None
+        seen._tokens = seen._request_id = seen._trace = None
+        seen.status = seen.size = 0
+        seen.duration_s = 0.0
+        seen.is_gone = seen.has_ended = False
+        seen.began = perf_counter()
+        _see_here(seen)
+        if self.work is not None:
+            self.work[seen] = False
+            if self.wakes:
+                for wake in self.wakes:
+                    wake()
         if self._begins:
             seen._tokens = tokens = []
             for begin_one in self._begins:
@@ -259,18 +336,28 @@ class Observing:
         return seen
 
     def _see(self, head: Any) -> Observation:
-        seen = _new(Observation)
+        seen = Observation()
         seen.observing = self
         seen.head = head
+        seen.ctx = seen.error = seen.refusal = seen.websocket = seen.secrets = None
+        seen._tokens = seen._request_id = seen._trace = None
+        seen.status = seen.size = 0
+        seen.duration_s = 0.0
+        seen.is_gone = seen.has_ended = False
         seen.began = perf_counter()
-        _cv_seen.set(seen)
+        _see_here(seen)
         return seen
 
     def end(self, seen: Observation) -> None:
-        """A request is over: tell all."""
+        """A request is over: tell all. Only the first call counts."""
+        if seen.has_ended:
+            return
+        seen.has_ended = True
         seen.duration_s = perf_counter() - seen.began
         if not seen.status:
             seen.status = CLIENT_LEFT if seen.is_gone else 500
+        if self.work is not None:
+            self.work.pop(seen, None)
         tokens = seen._tokens
         for end_one, place in self._ends:
             try:
@@ -285,8 +372,8 @@ class Observing:
         if seen.ctx is not None:
             seen.ctx.seen = None
         # A WSGI server's thread goes on to something else.
-        if _cv_seen.get() is seen:
-            _cv_seen.set(None)
+        if _seen_here() is seen:
+            _see_here(None)
 
     def refuse(self, head: Any, status: int, size: int, reason: str) -> None:
         """A request was answered in front of the application, which never saw it."""
@@ -305,8 +392,10 @@ class Observing:
 
     def context_of(self, app: Any, plan: Any, exchange: Any) -> Any:
         """The context of an exchange that is observed."""
-        seen = self.begin(exchange)
-        ctx = self.make_context(app, plan, exchange)
+        seen = exchange.seen = self.start(exchange)
+        exchange.has_rest = True
+        make = self.make_context
+        ctx = make(app, plan, exchange)
         ctx.seen = seen
         seen.ctx = ctx
         return ctx
@@ -341,39 +430,26 @@ class Observing:
 
     # WSGI
 
-    def has_begun(self, environ: dict[str, Any]) -> bool:
-        """Whether the request is observed on its way here already."""
-        seen = environ.get(SEEN)
-        return seen is not None and seen.observing is self
-
-    def context(self, environ: dict[str, Any]) -> Any:
-        """The context of an environ whose request is observed."""
-        seen = environ.pop(SEEN)
-        ctx = self.app.request_context(environ)
-        ctx.seen = seen
-        seen.ctx = ctx
-        return ctx
-
     def answer(self, environ: dict[str, Any], start_response: Any, call: Any = None) -> Any:
         """`wsgi_app`, observed, or the WSGI callable `call`.
 
         A response that is no list is over when it is closed.
         """
-        environ[SEEN] = seen = self.start(EnvironHead(environ))
-
-        def start(status: str, fields: Any, *exc_info: Any) -> Any:
-            seen.status = code_of(status)
-            return start_response(status, fields, *exc_info)
-
+        head = EnvironHead()
+        head.environ = environ
+        environ[SEEN] = seen = self.start(head)
         try:
-            body = call(environ, start) if call else wsgi_app(self.app, environ, start)
+            if call is None:
+                body = wsgi_app(self.app, environ, start_response)
+            else:
+                body = call(environ, seen.starting(start_response))
         except BaseException as error:
             seen.error = error
-            seen.end()
+            self.end(seen)
             raise
-        if type(body) is list:
+        if body.__class__ is list:
             for piece in body:
                 seen.size += len(piece)
-            seen.end()
+            self.end(seen)
             return body
         return watched(body, seen, environ)

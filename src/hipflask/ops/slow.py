@@ -10,7 +10,7 @@ from typing import Any
 
 from ..scaffold import SetupError
 from . import metrics
-from .observing import Observation, Observer, observe, observers_of
+from .observing import Observation, Observer, Observing, observe, observers_of
 from .stacks import stack_of
 
 #: Reports a minute; further slow requests are counted.
@@ -36,30 +36,29 @@ def report_slow_requests(app: Any, limit_s: float | None = None) -> None:
 class SlowRequests(Observer):
     """Looks for them a few times within the limit, in a thread that the first request starts."""
 
+    needs_work = True
+
     def __init__(self, limit_s: float) -> None:
         self.limit_s = limit_s
-        # In the order they began.
-        self._open: dict[Observation, bool] = {}
+        self._observing: Observing | None = None
         self._lock = threading.Lock()
         self._process = 0
         self._minute = 0
         self._told = 0
 
-    def begin(self, seen: Observation) -> None:
-        """Remember it."""
-        self._open[seen] = False
-        if not self._process:
-            self._start()
-
-    def end(self, seen: Observation, token: Any) -> None:
-        """Forget it."""
-        self._open.pop(seen, None)
+    def added(self, observing: Observing) -> None:
+        """Have the first request start the thread."""
+        self._observing = observing
+        observing.wakes += (self._start,)
 
     def _start(self) -> None:
         with self._lock:
             if self._process:
                 return
             self._process = os.getpid()
+            if self._observing is not None:
+                others = [wake for wake in self._observing.wakes if wake != self._start]
+                self._observing.wakes = tuple(others)
         if hasattr(os, "register_at_fork"):
             os.register_at_fork(after_in_child=self._forget)
         threading.Thread(target=self._watch, name="hipflask-slow", daemon=True).start()
@@ -67,20 +66,22 @@ class SlowRequests(Observer):
     def _forget(self) -> None:
         # Threads do not live in a child, nor do the requests of its parent.
         self._process = 0
-        self._open.clear()
+        self.work.clear()
+        if self._observing is not None:
+            self._observing.wakes += (self._start,)
 
     def _watch(self) -> None:
         pause = min(1.0, max(0.01, self.limit_s / 5))
         while True:
             time.sleep(pause)
             now = time.perf_counter()
-            for seen in list(self._open):
+            for seen in list(self.work):
                 if now - seen.began < self.limit_s:
                     break
-                if not seen.status and self._open.get(seen) is False:
-                    self._open[seen] = True
+                if not seen.status and self.work.get(seen) is False:
+                    self.work[seen] = True
                     if seen.has_ended:
-                        self._open.pop(seen, None)
+                        self.work.pop(seen, None)
                     else:
                         self._report(seen)
 

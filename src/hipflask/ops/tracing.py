@@ -11,16 +11,18 @@ import re
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
-from random import getrandbits
 from typing import Any, NamedTuple
 
 from ..globals import _cv_current
+from .digits import draw
 
 #: Members of a tracestate, and its characters, that are passed on. Trace Context, 3.3
 MOST_MEMBERS = 32
 LONGEST_STATE = 512
 
 _PARENT = re.compile(r"([0-9a-f]{2})-([0-9a-f]{32})-([0-9a-f]{16})-([0-9a-f]{2})(-.*)?", re.ASCII)
+# As nearly all are: of the first version. In 4,600 instructions, which were 7,900.
+_usual = re.compile(r"00-([0-9a-f]{32})-([0-9a-f]{16})-([0-9a-f]{2})", re.ASCII).fullmatch
 _MEMBER = re.compile(
     r"(?:[a-z][a-z0-9_\-*/]{0,255}|[a-z0-9][a-z0-9_\-*/]{0,240}@[a-z][a-z0-9_\-*/]{0,13})"
     r"=[ !-+\--<>-~]{0,255}[!-+\--<>-~]",
@@ -47,12 +49,13 @@ class Trace(NamedTuple):
 
     def fields(self) -> Fields:
         """The header fields that hand it on."""
-        parent = "traceparent", f"00-{self.trace_id}-{self.span_id}-{self.flags}"
-        return (parent, ("tracestate", self.state)) if self.state else (parent,)
+        trace_id, span_id, flags, state, _ = self
+        parent = "traceparent", f"00-{trace_id}-{span_id}-{flags}"
+        return (parent, ("tracestate", state)) if state else (parent,)
 
     def child(self) -> Trace:
         """A span of its own below this one."""
-        return self._replace(span_id=_span_id(), parent_id=self.span_id)
+        return self._replace(span_id=draw(), parent_id=self.span_id)
 
 
 def parse_trace(parent: str | None, state: str | None = None) -> Trace | None:
@@ -69,6 +72,12 @@ def parse_trace(parent: str | None, state: str | None = None) -> Trace | None:
 
 def _parse_parent(parent: str) -> tuple[str, str, str] | None:
     """Trace, span and flags."""
+    found = _usual(parent)
+    if found is not None:
+        trace_id, span_id, flags = found.groups()
+        if trace_id == _NO_TRACE or span_id == _NO_SPAN:
+            return None
+        return trace_id, span_id, flags
     if len(parent) > _LONGEST_FIELD:
         return None
     found = _PARENT.fullmatch(parent.strip(" \t"))
@@ -101,20 +110,15 @@ def parse_state(text: str) -> str:
     return ",".join(kept)
 
 
-def _span_id() -> str:
-    return f"{getrandbits(64) or 1:016x}"
-
-
-def begin_trace(header: Callable[[str], str | None]) -> Trace:
+def begin_trace(head: Any) -> Trace:
     """The place of a request: below its caller's, or at the beginning of a trace."""
-    parent = header("traceparent")
+    parent, state = head.trace_fields()
     if parent is not None and (known := _parse_parent(parent)) is not None:
         trace_id, span_id, flags = known
-        state = header("tracestate")
         state = parse_state(state) if state else ""
         # Past the constructor, which takes half as long again.
-        return _new(Trace, (trace_id, _span_id(), flags, state, span_id))
-    return Trace(f"{getrandbits(128) or 1:032x}", _span_id())
+        return _new(Trace, (trace_id, draw(), flags, state, span_id))
+    return _new(Trace, (draw() + draw(), draw(), "00", "", ""))
 
 
 # The trace of work that no request does: a stored event's, or what a library has begun.

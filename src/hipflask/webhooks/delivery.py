@@ -8,6 +8,8 @@ from typing import Any
 from ..wrappers import Request
 from .fields import dump_headers, join_fields, pairs_of
 
+_new = object.__new__
+
 Fields = Iterable[tuple[str | bytes, str | bytes]]
 
 
@@ -32,11 +34,16 @@ class Delivery:
         Delivery([("X-Hub-Signature-256", "sha256=...")], b"Hello, World!")
     """
 
-    __slots__ = ("_by_name", "_dump", "_headers", "_single", "body", "method", "query")
+    __slots__ = ("_by_name", "_dump", "_headers", "body", "method", "query", "single")
 
     method: str
     query: bytes
     body: bytes
+    #: The fields by their names in lower case, where each is there once, and named so. Else empty.
+    single: dict[str, str]
+    _headers: tuple[tuple[bytes, bytes], ...] | None
+    _by_name: dict[bytes, list[bytes]] | None
+    _dump: bytes | None
 
     def __init__(
         self,
@@ -51,8 +58,8 @@ class Delivery:
             pairs = list(headers.items() if isinstance(headers, Mapping) else headers)
         # As servers give them: in text, each once, in lower case. Encoded in one piece, and taken
         # apart only where somebody asks, which most never do.
-        single: dict[str, str] = dict(pairs)
-        kept: tuple[tuple[bytes, bytes], ...] | None = None
+        single = dict(pairs)
+        kept = None
         dump = join_fields(pairs)
         if dump is None:
             kept = tuple((_to_bytes(name), _to_bytes(value)) for name, value in pairs)
@@ -68,8 +75,34 @@ class Delivery:
         self._headers = kept
         self._dump = dump
         # One of them is empty.
-        self._single = single
+        self.single = single
         self._by_name = by_name
+
+    @classmethod
+    def served(
+        cls,
+        fields: list[tuple[str, str]],
+        single: dict[str, str],
+        body: bytes,
+        method: str,
+        query: bytes,
+    ) -> Delivery:
+        """The same in a third of the time, of fields as Granian gives them.
+
+        `single` is `dict(fields)`, all of it text and the names in lower case; empty, where one
+        is repeated or nothing is known of them.
+        """
+        dump = join_fields(fields) if single else None
+        if dump is None:
+            return cls(fields, body, method=method, query=query)
+        made = _new(cls)
+        made.method = method
+        made.query = query
+        made.body = body
+        made._headers = made._by_name = None
+        made._dump = dump
+        made.single = single
+        return made
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Delivery) and self._all == other._all
@@ -110,9 +143,16 @@ class Delivery:
     def values(self, name: str) -> list[bytes]:
         """The values of a header field, in order; the name in any case."""
         if self._by_name is None:
-            value = self._single.get(name) or self._single.get(name.lower())
+            value = self.single.get(name) or self.single.get(name.lower())
             return [] if value is None else [value.encode("latin-1")]
         return self._by_name.get(name.lower().encode("latin-1", "replace"), [])
+
+    def text_of(self, name: str) -> str | None:
+        """The value of the field that is there once by this name, in lower case; as text."""
+        if self._by_name is None:
+            return self.single.get(name)
+        found = self._by_name.get(name.encode("latin-1", "replace"), ())
+        return found[0].decode("latin-1") if len(found) == 1 else None
 
     def __repr__(self) -> str:
         return f"<Delivery {len(self.headers)} fields, {len(self.body)} bytes>"

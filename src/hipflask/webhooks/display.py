@@ -13,15 +13,12 @@ from urllib.parse import parse_qsl
 
 import msgspec
 
+from ..look.words import visible as visible  # what shows bodies shows texts, too
 from .scheme import Scheme
 
 #: Bytes of a body that are shown; the rest can be downloaded.
 MOST_SHOWN = 64 * 1024
 _REDACTED = "(redacted)"
-# C0 and C1 without tab and line feed, line separators, and what changes direction or hides.
-_steering = re.compile(
-    "[\x00-\x08\x0b-\x1f\x7f-\x9f\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff\ud800-\udfff]"
-)
 _is_secret = re.compile(
     r"authorization|cookie|token|secret|passw|credential|api-?key|access-?key|[-_]key\Z|session",
     re.ASCII,
@@ -37,11 +34,6 @@ class Shown:
     #: Whether bytes beyond the limit were left out.
     is_cut: bool = False
     size: int = 0
-
-
-def visible(text: str) -> str:
-    r"""The text with characters that are not seen, or do something, as escapes: `\u202e`."""
-    return _steering.sub(lambda found: f"\\u{ord(found[0]):04x}", text)
 
 
 def redact(

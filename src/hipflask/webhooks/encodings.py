@@ -16,7 +16,9 @@ TimeForm = Literal["s", "ms", "iso"]
 _is_hex = re.compile(rb"(?:[0-9a-fA-F]{2})+\Z").match
 _is_base64 = re.compile(rb"[A-Za-z0-9+/]+={0,2}\Z").match
 _is_base64url = re.compile(rb"[A-Za-z0-9_-]+={0,2}\Z").match
-_is_seconds = re.compile(rb"[0-9]{1,11}\Z").match  # until the year 5138
+#: Digits of a time in seconds: enough until the year 5138.
+LONGEST_SECONDS = 11
+_is_seconds = re.compile(rb"[0-9]{1,%d}\Z" % LONGEST_SECONDS).match
 _is_milliseconds = re.compile(rb"[0-9]{1,14}\Z").match
 _is_iso = re.compile(
     rb"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-9]{1,6})?(Z|[+-][0-9]{2}:[0-9]{2})\Z"

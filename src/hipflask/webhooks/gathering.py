@@ -43,7 +43,7 @@ class Gathering(Generic[Given]):
     ) -> Future[Any]:
         """Hand in a delivery. Awaited, this gives its Receipt or Failed, or what `judge` returned.
 
-        After `patience_s` seconds without an answer of the store it is Failed in any case.
+        When it was judged and the store gives no answer for `patience_s` seconds, it is Failed.
         """
         future = self._loop.create_future()
         there = self._there
@@ -53,7 +53,7 @@ class Gathering(Generic[Given]):
                 self._loop.call_later(self._pause_s, self._judge_all, context=self._no_request)
             else:
                 self._loop.call_soon(self._judge_all, context=self._no_request)
-        there.append((judge, given, future, self._loop.time() + patience_s))
+        there.append((judge, given, future, patience_s))
         return future
 
     def _judge_all(self) -> None:
@@ -62,7 +62,8 @@ class Gathering(Generic[Given]):
         assert writer is not None  # somebody has joined
         self._pause_s = min(writer.took_s, MOST_GATHERED_S) if len(there) > 1 else 0.0
         arrived: list[Handed] = []
-        for judge, given, future, until in there:
+        now = self._loop.time()
+        for judge, given, future, patience_s in there:
             try:
                 found = judge(given)
             except Exception as error:
@@ -72,7 +73,7 @@ class Gathering(Generic[Given]):
             if found.__class__ is Arrival:
                 failpoints.hit("P2")
                 # Also where the sender has left meanwhile: what is whole and his is kept.
-                arrived.append(Handed(found, future, until))
+                arrived.append(Handed(found, future, now + patience_s))
             elif not future.done():
                 future.set_result(found)
         if arrived:

@@ -10,7 +10,7 @@ import hashlib
 import re
 from collections.abc import Callable
 from functools import lru_cache
-from typing import Any, NamedTuple
+from typing import Any
 
 import msgspec
 
@@ -34,7 +34,7 @@ _is_header = re.compile(r"header:([A-Za-z0-9-]+)\Z").match
 _DECODE_ERRORS = (msgspec.MsgspecError, ValueError, RecursionError)
 
 
-class Identity(NamedTuple):
+class Identity(msgspec.Struct, frozen=True, gc=False):
     """What a delivery is known by. `digest` is the SHA-256 of the body."""
 
     id: str
@@ -67,11 +67,12 @@ class Identifier:
         self._find_id = _finder(picker, id or scheme.body_id or None, where)
         self._find_with = _finder(picker, scheme.body_id_with or None, where)
         self._find_key = _finder(picker, key, where)
-        self._find_types = [_finder(picker, one, where) for one in scheme.body_type]
-        if type is not None:
-            self._find_types = [_finder(picker, type, where)]
-        self._type_header = scheme.type_header if type is None else ""
+        types = scheme.body_type if type is None else (type,)
+        found = [_finder(picker, one, where) for one in types]
+        self._find_types = [find for find in found if find is not None]
+        self._type_header = scheme.type_header.lower() if type is None else ""
         self._find_detail = _finder(picker, scheme.type_detail or None, where)
+        self._id_with = scheme.id_with.lower()
         picker.make()
 
     def identify(self, delivery: Delivery, verdict: Verdict) -> Identity:
@@ -83,7 +84,7 @@ class Identifier:
         values = self._picker.pick(delivery) if self._picker.paths else ()
         digest = hashlib.sha256(delivery.body).digest()
         found, is_signed = self._id(delivery, verdict, values, digest)
-        key = self._find_key(delivery, values)
+        key = None if self._find_key is None else self._find_key(delivery, values)
         if key and (len(key) > LONGEST_KEY or not key.isprintable()):
             key = f"sha256:{hashlib.sha256(key.encode('utf-8', 'surrogatepass')).hexdigest()}"
         return Identity(found, is_signed, key or None, self._type(delivery, values), digest)
@@ -93,13 +94,16 @@ class Identifier:
     ) -> tuple[str, bool]:
         # Who has the token can make up any delivery, so an unsigned id is as good as the rest.
         is_signed = self._is_token or verdict.is_body_signed
-        if not self._own_id and verdict.id is not None:
-            found: str | None = verdict.id
-            beside = _one(delivery, self._scheme.id_with)
+        found = beside = None
+        if not self._own_id and (found := verdict.id) is not None:
+            if self._id_with:
+                beside = delivery.text_of(self._id_with)
             is_signed = self._is_token or verdict.is_id_signed
         else:
-            found = self._find_id(delivery, values)
-            beside = self._find_with(delivery, values)
+            if self._find_id is not None:
+                found = self._find_id(delivery, values)
+            if self._find_with is not None:
+                beside = self._find_with(delivery, values)
             if self._own_id and not self._is_id_in_body:
                 is_signed = self._is_token
         if found is not None and _is_id(found) is not None:
@@ -112,15 +116,14 @@ class Identifier:
         return f"sha256:{digest.hex()}", True
 
     def _type(self, delivery: Delivery, values: Values) -> str | None:
-        found = _one(delivery, self._type_header)
+        found = delivery.text_of(self._type_header) if self._type_header else None
         if found is None:
             for find in self._find_types:
                 if found := find(delivery, values):
                     break
         if not found:
             return None
-        detail = self._find_detail(delivery, values)
-        if detail:
+        if self._find_detail is not None and (detail := self._find_detail(delivery, values)):
             found = f"{found}.{detail}"
         return found if len(found) <= LONGEST_TYPE and found.isprintable() else None
 
@@ -129,10 +132,10 @@ Values = tuple[str | None, ...]
 Find = Callable[[Delivery, Values], str | None]
 
 
-def _finder(picker: _Picker, place: Where | None, where: str) -> Find:
+def _finder(picker: _Picker, place: Where | None, where: str) -> Find | None:
     """What finds a value in a delivery, or among the values that were picked from its body."""
     if place is None or place == "":
-        return lambda delivery, values: None
+        return None
     if not isinstance(place, str):
         function = place
 
@@ -143,8 +146,8 @@ def _finder(picker: _Picker, place: Where | None, where: str) -> Find:
         return ask
     header = _is_header(place)
     if header is not None:
-        name = header[1]
-        return lambda delivery, values: _one(delivery, name)
+        name = header[1].lower()
+        return lambda delivery, values: delivery.text_of(name)
     parts = place.split(".")
     if not all(parts) or ":" in place:
         raise SetupError(
@@ -153,14 +156,6 @@ def _finder(picker: _Picker, place: Where | None, where: str) -> Find:
         )
     number = picker.add(place)
     return lambda delivery, values: values[number]
-
-
-def _one(delivery: Delivery, name: str) -> str | None:
-    """The value of a field that is there once, as text."""
-    if not name:
-        return None
-    found = delivery.values(name)
-    return found[0].decode("latin-1") if len(found) == 1 else None
 
 
 class _Picker:
@@ -189,8 +184,10 @@ class _Picker:
 
     def pick(self, delivery: Delivery) -> Values:
         """The values at the paths, as text; None for what is not there or no text or number."""
-        types = delivery.values("content-type")
-        if not types or not _is_form(types[0]):
+        kind = delivery.single.get("content-type")
+        if kind is None and (types := delivery.values("content-type")):
+            kind = types[0].decode("latin-1")
+        if kind is None or not _is_form(kind):
             return self._pick_json(delivery.body)
         try:
             form = read_form(delivery.body)
@@ -207,15 +204,17 @@ class _Picker:
             try:
                 root = self._decode(body)
             except _DECODE_ERRORS:
-                pass  # not JSON, or a member on the way is no object: look for each by itself
+                # Not JSON, or a member is no text or number, or one on the way no object: look for
+                # each by itself.
+                pass
             else:
                 return tuple([_leaf(root, names) for names in self._leaves])
         return tuple(_walk(body, path.split(".")) for path in self.paths)
 
 
 @lru_cache(maxsize=64)
-def _is_form(content_type: bytes) -> bool:
-    return bare_type(content_type) == FORM
+def _is_form(content_type: str) -> bool:
+    return bare_type(content_type.encode("latin-1")) == FORM
 
 
 def _struct_of(paths: list[tuple[str, ...]]) -> tuple[Any, list[tuple[str, ...]]]:
@@ -230,7 +229,7 @@ def _struct_of(paths: list[tuple[str, ...]]) -> tuple[Any, list[tuple[str, ...]]
         name = f"m{number}"
         rename[name] = member
         if rests == [()]:
-            fields.append((name, msgspec.Raw, _NOTHING))
+            fields.append((name, str | int | None, None))
             leaves[(member,)] = (name,)
             continue
         inner, below = _struct_of(rests)
@@ -240,7 +239,6 @@ def _struct_of(paths: list[tuple[str, ...]]) -> tuple[Any, list[tuple[str, ...]]
     return msgspec.defstruct("Members", fields, rename=rename), [leaves[path] for path in paths]
 
 
-_NOTHING = msgspec.Raw(b"")
 _read_text = msgspec.json.Decoder(str | int).decode
 
 
@@ -249,7 +247,7 @@ def _leaf(root: Any, names: tuple[str, ...]) -> str | None:
         root = getattr(root, name)
         if root is None:
             return None
-    return _as_text(root)
+    return root if root.__class__ is str else str(root)
 
 
 def _walk(body: bytes, parts: list[str]) -> str | None:

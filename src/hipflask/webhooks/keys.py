@@ -9,8 +9,9 @@ from __future__ import annotations
 import hashlib
 from base64 import b64encode
 from binascii import Error, a2b_base64
-from hmac import compare_digest
+from hmac import HMAC, compare_digest
 from hmac import digest as hmac_digest
+from hmac import new as hmac_new
 from typing import Any, Literal, NamedTuple, Protocol
 
 from ..scaffold import SetupError
@@ -68,6 +69,10 @@ class HmacKey(_Hidden):
 
     def __init__(self, secret: bytes) -> None:
         self._secret = secret
+
+    def begin(self, algorithm: str) -> HMAC:
+        """An HMAC that nothing was put in yet; a copy takes half as long as `hmac.digest`."""
+        return hmac_new(self._secret, digestmod=algorithm)
 
     def accepts(self, signed: Signed, given: list[bytes]) -> bool:
         """Compares bytes, in a time that does not tell how many of them are right."""

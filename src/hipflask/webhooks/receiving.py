@@ -12,7 +12,7 @@ import asyncio
 import logging
 import re
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from typing import Any, NamedTuple
 from weakref import WeakKeyDictionary
 
@@ -21,7 +21,7 @@ from werkzeug.exceptions import HTTPException, RequestEntityTooLarge
 
 from ..bridge import in_pool
 from ..database import failpoints
-from ..globals import _cv_request
+from ..globals import _cv_current
 from ..responses import Fixed
 from ..scaffold import SetupError
 from . import tallies
@@ -30,7 +30,7 @@ from .delivery import Delivery
 from .events import bare_type
 from .fields import parse_headers
 from .handshakes import Reply, cloudevents_options
-from .heads import body_of, field_of, fields_of, limits_of, query_of
+from .heads import Find, body_of, fields_of, head_of, limits_of, query_of
 from .identify import Identifier, Identity
 from .inbox.rows import Arrival, Kind, Receipt
 from .inbox.writer import Failed, Writer
@@ -54,6 +54,8 @@ SHARE_OF_PATIENCE = 0.6
 LOG_EVERY_S = 1.0
 # The senders' clocks are looked at no more often.
 SKEW_EVERY_S = 1.0
+# What there is of a delivery when it is judged: method, query, fields, the same by name, body.
+_Given = tuple[str, bytes, list[tuple[str, str]], dict[str, str], bytes]
 _TEXT = "text/plain; charset=utf-8"
 _RETRY = {"Retry-After": "1"}
 
@@ -107,61 +109,70 @@ class Receiver:
     async def view(self) -> Any:
         """Answer one delivery."""
         source = self.source
-        ctx = _cv_request.get()
+        ctx: Any = _cv_current.get().request_ctx
         if source.is_retired:
             return self._refuse(410, "retired", "The source is retired.")
         if self._verifier is None:
             self._prepare_all()
         if ctx.method == "OPTIONS":
             return self._answer_options(ctx)
-        writer = self._reception.writer
-        reason = self._reception.shed(writer)
+        reception = self._reception
+        writer = reception.writer
+        reason = reception.shed(writer)
         if reason:
             return self._refuse(503, reason, "Turned away before the body was read.", _RETRY)
-        refusal = self._check_head(ctx)
+        fields, single, find = head_of(ctx)
+        announced = find("content-length")
+        refusal = self._check_head(find, announced)
         if refusal is not None:
             return refusal
         failpoints.hit("P1")
         try:
-            body = await body_of(ctx, source.max_body, self._limits)
+            length = None if announced is None else int(announced)
+            body = await body_of(ctx, length, source.max_body, self._limits)
         except RequestEntityTooLarge:
             return self._refuse(413, "too-large", f"More than {source.max_body} bytes.")
         except HTTPException as error:
             return self._refuse(error.code or 400, "cut", f"The body: {type(error).__name__}.")
-        if isinstance(body, bytes):
-            return await self._take(ctx, body, writer)
-        # Of bodies that were kept in a file few are in memory at a time.
-        async with _turns():
-            body.seek(0)
-            return await self._take(ctx, body.read(), writer)
+        if not isinstance(body, bytes):
+            # Of bodies that were kept in a file few are in memory at a time.
+            async with _turns():
+                body.seek(0)
+                given = ctx.method, query_of(ctx), fields, single, body.read()
+                return await self._take_alone(given, writer)
+        given = ctx.method, query_of(ctx), fields, single, body
+        if self._is_alone or len(body) > LARGEST_TOGETHER:
+            return await self._take_alone(given, writer)
+        outcome = await reception.gathering().join(writer, self._judge, given, self._patience_s)
+        return self._answer(outcome)
 
     # For `guards.origins`: who sends is known by the signature, wherever it comes from.
     view.takes_any_origin = True  # type: ignore[attr-defined]
 
-    async def _take(self, ctx: Any, body: bytes, writer: Writer) -> Any:
-        given = _Given(ctx.method, query_of(ctx), fields_of(ctx), body)
-        found = None
-        if self._is_alone or len(body) > LARGEST_TOGETHER:
-            is_slow = self._is_slow or len(body) > LARGEST_ON_LOOP
-            found = await in_pool(self._judge, given) if is_slow else self._judge(given)
-            outcome = found
-            if isinstance(found, Arrival):
-                failpoints.hit("P2")
-                outcome = await writer.put(found, self._patience_s)
-        else:
-            gathering = self._reception.gathering()
-            outcome = await gathering.join(writer, self._judge, given, self._patience_s)
+    async def _take_alone(self, given: _Given, writer: Writer) -> Any:
+        """Judge a delivery apart from others, and answer it."""
+        is_slow = self._is_slow or len(given[-1]) > LARGEST_ON_LOOP
+        found = await in_pool(self._judge, given) if is_slow else self._judge(given)
+        if not isinstance(found, Arrival):
+            return self._answer(found)
+        failpoints.hit("P2")
+        outcome = await writer.put(found, self._patience_s)
+        answer = self._answer(outcome)
+        answering = self.source.answering
+        if answering is None or outcome.__class__ is not Receipt or outcome.kind is Kind.CONFLICT:
+            return answer
+        replied = await answering.answer(_received(found, outcome))
+        tallies.replied.add(1, self.source.name, "plain" if replied is None else "sent")
+        return answer if replied is None else replied
+
+    def _answer(self, outcome: Any) -> Any:
+        """The answer to what became of a delivery."""
         if outcome.__class__ is not Receipt:
             return self._decline(outcome)
         failpoints.hit("P5")
         if outcome.kind is Kind.CONFLICT:
             detail = f"Event {outcome.seq} is kept, and not handled."
             self._tell("conflict", detail, "got a known id with other bytes, or the reverse")
-        elif self.source.answering is not None and isinstance(found, Arrival):
-            answer = await self.source.answering.answer(_received(found, outcome))
-            tallies.replied.add(1, self.source.name, "plain" if answer is None else "sent")
-            if answer is not None:
-                return answer
         return self._acknowledgement
 
     def _decline(self, outcome: Any) -> Any:
@@ -178,8 +189,8 @@ class Receiver:
         In any thread, and with no request at hand.
         """
         source, verifier = self.source, self._verifier
-        method, query, fields, body = given
-        delivery = Delivery(fields, body, method=method, query=query)
+        method, query, fields, single, body = given
+        delivery = Delivery.served(fields, single, body, method, query)
         assert verifier is not None  # prepared above
         now = time.time()
         verdict = verifier.verify(delivery, now=now)
@@ -203,18 +214,17 @@ class Receiver:
             tallies.skew.set(now - verdict.time_s, source.name)
         return _arrival(source, delivery, verdict, identity, now)
 
-    def _check_head(self, ctx: Any) -> Any:
+    def _check_head(self, find: Find, length: str | None) -> Any:
         """The refusal of a head that tells enough; None otherwise."""
         source = self.source
-        coding = field_of(ctx, "content-encoding")
+        coding = find("content-encoding")
         if coding and coding.strip().lower() != "identity":
             # RFC 9110, 15.5.16: what would be taken.
             headers = {"Accept-Encoding": "identity"}
             return self._refuse(415, "encoding", "The body is encoded.", headers)
-        if source.accepts and not _accepts(source.accepts, field_of(ctx, "content-type")):
+        if source.accepts and not _accepts(source.accepts, find("content-type")):
             headers = {"Accept": ", ".join(map(_media_of, source.accepts))}
             return self._refuse(415, "type", "Not a type that the source takes.", headers)
-        length = field_of(ctx, "content-length")
         if length is not None and not _is_length(length):
             return self._refuse(400, "cut", "The Content-Length is no number.")
         if length and int(length) > source.max_body:
@@ -254,15 +264,6 @@ class Receiver:
         more = self._logged.pop(reason, 0)
         also = f" ({more} more of these before)" if more else ""
         _log.warning("source %r %s, %s: %s%s", self.source.name, what, reason, detail, also)
-
-
-class _Given(NamedTuple):
-    """What there is of a delivery when it is judged."""
-
-    method: str
-    query: bytes
-    fields: Iterable[tuple[str, str]]
-    body: bytes
 
 
 class _Refused(NamedTuple):

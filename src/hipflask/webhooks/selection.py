@@ -9,7 +9,7 @@ from typing import Any, Protocol
 
 from ..database.rows import Query, Row
 from ..database.states import State
-from .moments import parse_moment
+from ..look.moments import parse_moment
 
 #: Rows of one page.
 PAGE = 50

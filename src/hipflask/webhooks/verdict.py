@@ -31,7 +31,7 @@ class Refusal(Exception):
         self.detail = detail
 
 
-class Verdict(msgspec.Struct, frozen=True, kw_only=True):
+class Verdict(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """The outcome of a check; true in a condition if the delivery is accepted.
 
     `reason` is None or one of `Reason`; `detail` a sentence for logs that holds nothing secret

@@ -8,6 +8,7 @@ from types import EllipsisType
 
 from ..scaffold import SetupError
 from . import certificates, forms
+from .accepting import make_accept
 from .certificates import Fetch, RsaKey
 from .claims import Claim, needed, read_body_time, read_claim, read_id
 from .delivery import Delivery
@@ -76,6 +77,9 @@ class Verifier:
                 )
                 self._keys.append(made)
                 self._secrets.append(secret.encode() if isinstance(secret, str) else secret)
+        self._accept = make_accept(
+            self.scheme, self._keys, url=self._url, past_s=self._past_s, ahead_s=self._ahead_s
+        )
 
     @property
     def _has_certificate(self) -> bool:
@@ -94,6 +98,14 @@ class Verifier:
         is checked before the time, so that "stale" and "future" tell of the sender's clock.
         """
         now_s = time.time() if now is None else now
+        if self._accept is not None and not is_replay:
+            verdict = self._accept(delivery, now_s)
+            if verdict is not None:
+                return verdict
+        return self._verify(delivery, now_s, is_replay)
+
+    def _verify(self, delivery: Delivery, now_s: float, is_replay: bool) -> Verdict:
+        """`verify`, step by step."""
         if self.scheme.check is not None:
             return self._ask_check(delivery)
         known = _UNREAD

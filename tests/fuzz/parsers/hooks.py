@@ -7,6 +7,7 @@ from urllib.parse import parse_qs
 
 from werkzeug.datastructures import MultiDict
 
+from hipflask.look.moments import dump_iso, dump_moment, parse_moment
 from hipflask.webhooks import Delivery, Reason
 from hipflask.webhooks.display import pretty, redact, secret_headers, visible
 from hipflask.webhooks.encodings import dump_signature, parse_signature, parse_time
@@ -17,7 +18,6 @@ from hipflask.webhooks.forms import parse_settings, urls_of
 from hipflask.webhooks.handshakes import cloudevents_options, discord_ping, slack_challenge
 from hipflask.webhooks.identify import Identifier
 from hipflask.webhooks.layouts import Listed, Pairs, Versions, Whole
-from hipflask.webhooks.moments import dump_iso, dump_moment, parse_moment
 from hipflask.webhooks.reconcile.github import _cursor_of
 from hipflask.webhooks.selection import Selection
 from hipflask.webhooks.verdict import Refusal

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from hipflask.scaffold import SetupError
 from hipflask.webhooks import SCHEMES, Delivery, Verdict
-from hipflask.webhooks.identify import Identifier
+from hipflask.webhooks.identify import Identifier, _Picker
 
 from ..senders import NAMES, SENDERS, T
 
@@ -194,3 +194,41 @@ def test_any_body_gives_an_identity(body):
     for fields in ([], FORM):
         found = identified("stripe", body, fields, key="data.object.customer")
         assert found.id.isascii() and len(found.digest) == 32
+
+
+PIECES = st.sampled_from(
+    [
+        *(
+            '"a"',
+            '""',
+            '"\\u00e9"',
+            '"\\ud83d\\ude00"',
+            '"\\ud800"',
+            '"\xe9"',
+            "1",
+            "-0",
+            "1.0",
+            "1.5",
+            "1e3",
+        ),
+        *("1e400", "null", "true", "[]", '["a"]', "{}", '{"id":"x"}', '{"id":2}', '{"id":null}'),
+        *("18446744073709551616", "99999999999999999999999999", "tru", '"', ""),
+    ]
+)
+
+
+@settings(max_examples=400, deadline=None)
+@given(
+    st.lists(
+        st.tuples(st.sampled_from(["id", "type", "data", "\\u0069d", "x"]), PIECES), max_size=5
+    )
+)
+def test_members_are_picked_at_once_as_they_are_one_by_one(members):
+    text = "{" + ",".join(f'"{name}":{piece}' for name, piece in members) + "}"
+    body = text.encode("latin-1")
+    picker = _Picker()
+    for path in ("id", "type", "data.id"):
+        picker.add(path)
+    one_by_one = picker._pick_json(body)
+    picker.make()
+    assert picker._pick_json(body) == one_by_one

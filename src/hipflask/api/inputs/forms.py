@@ -33,7 +33,8 @@ def form_of(request: Request) -> Any:
     made: Any = request.__dict__
     if "form" in made or request.form_data_parser_class is not FormDataParser:
         return request.form
-    if type(request).make_form_data_parser is not Request.make_form_data_parser:
+    # `__class__`, as views may hand over the proxy.
+    if request.__class__.make_form_data_parser is not Request.make_form_data_parser:
         return request.form
     try:
         if request._reads_plainly and read_form(request, current_config(), "strict"):

@@ -7,8 +7,8 @@ import typing as t
 
 import click
 
+from hipflask.look.moments import dump_iso, dump_moment, dump_span
 from hipflask.webhooks import display
-from hipflask.webhooks.moments import dump_iso, dump_moment, dump_span
 from hipflask.webhooks.selection import Selection, find_all
 
 from ..openapi import Failed

@@ -9,7 +9,7 @@ from dataclasses import asdict
 
 import click
 
-from hipflask.webhooks.moments import dump_moment, parse_moment
+from hipflask.look.moments import dump_moment, parse_moment
 
 from ..openapi import Failed
 from .setting import hooks_command_of, json_option, now, print_json

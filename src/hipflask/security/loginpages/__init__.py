@@ -16,7 +16,7 @@ from ..oidc import OIDCLogin
 from ..sessionlogin import SessionLogin, session_login_of
 from ..stances import public
 from ..throttle import Throttle
-from .pages import NAME
+from .pages import LOOK, NAME
 from .views import Views
 
 
@@ -64,10 +64,9 @@ def add_login(
         provider.login_url = path
     if known is None:
         app.identities = [*app.identities, provider]
-    blueprint = Blueprint(
-        NAME, __name__, url_prefix=path, static_folder="static", static_url_path="/static"
-    )
+    blueprint = Blueprint(NAME, __name__, url_prefix=path)
     blueprint.access = public
+    LOOK.add_to(blueprint)
     views = Views(
         check, oidc, Throttle() if throttle is None else throttle, provider, after, tuple(keep),
         title, name_label,

@@ -7,9 +7,10 @@ from collections.abc import Callable
 from typing import Any
 from urllib.parse import urlsplit
 
-from werkzeug.exceptions import Forbidden, HTTPException
+from werkzeug.exceptions import HTTPException
 
 from ...globals import current_app, request, session
+from ...look import check_origin
 from ...wrappers import Response
 from ..audit import tell_login
 from ..identity import Identity, Refused, current_identity
@@ -71,7 +72,7 @@ class Views:
 
     def enter(self) -> Response:
         """Take name and password."""
-        _check_origin()
+        check_origin(request, also="none")
         name, password = request.form.get("name", ""), request.form.get("password", "")
         wanted = safe_next(request.form.get("next"), "")
         if not name or not password:
@@ -96,7 +97,7 @@ class Views:
 
     def leave(self) -> Response:
         """Log out, here or everywhere."""
-        _check_origin()
+        check_origin(request, also="none")
         where = None
         if self._oidc is not None:
             back = link("page", _external=True, **{_WENT_OUT: ""})
@@ -171,25 +172,6 @@ class Views:
 
 def _to(place: str) -> Response:
     return Response("", 303, {"Location": place, "Cache-Control": "no-store"})
-
-
-def _check_origin() -> None:
-    """Raise 403 for a form that a page of another site sent in somebody's name."""
-    site = request.headers.get("Sec-Fetch-Site")
-    if site in ("same-origin", "none"):
-        return
-    origin = request.headers.get("Origin")
-    if site is None and (origin is None or _host_of(origin) == request.host.lower()):
-        return
-    raise Forbidden("This form was sent by another site.")
-
-
-def _host_of(origin: str) -> str | None:
-    try:
-        parts = urlsplit(origin)
-    except ValueError:
-        return None
-    return parts.netloc.lower() if parts.scheme in ("http", "https") else None
 
 
 def _span(seconds: int) -> str:

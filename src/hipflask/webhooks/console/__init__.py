@@ -16,7 +16,7 @@ from typing import Any
 from ...blueprints import Blueprint
 from ...scaffold import SetupError
 from ...security import Stance
-from .pages import NAME
+from .pages import LOOK, NAME
 from .views import Views
 
 
@@ -43,10 +43,9 @@ def add_console(
         raise SetupError(f"hooks.console(path={path!r}): write it like '/_hooks'.")
     if NAME in app.blueprints:
         raise SetupError("These hooks have a console already.")
-    blueprint = Blueprint(
-        NAME, __name__, url_prefix=path, static_folder="static", static_url_path="/static"
-    )
+    blueprint = Blueprint(NAME, __name__, url_prefix=path)
     blueprint.access = access
+    LOOK.add_to(blueprint)
     Views(hooks, now).register(blueprint)
     csrf = app.extensions.get("csrf")
     if hasattr(csrf, "exempt"):  # Flask-WTF asks for a token; our forms are guarded by origin

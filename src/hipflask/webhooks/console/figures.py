@@ -9,25 +9,16 @@ from typing import Any
 
 from ...database.rows import Bucket, LaneFigures
 from ...database.states import State
+from ...look import Chart, spark
+from ...look.words import dump_number
 from ..metrics import Breaking, breaker_state
 
 #: The last hour, in bars of two minutes.
 HOUR_S = 3600.0
 STEP_S = 120.0
 BARS = int(HOUR_S / STEP_S)
-#: The height of the highest bar.
-HEIGHT = 28
 
 _WAITS = (State.RECEIVED, State.QUEUED, State.RUNNING, State.WAITING)
-
-
-@dataclass(frozen=True)
-class Bars:
-    """A small chart: heights from 0 to `HEIGHT`, oldest first."""
-
-    heights: tuple[int, ...]
-    total: int
-    busiest: int
 
 
 @dataclass(frozen=True)
@@ -49,7 +40,7 @@ class Line:
     conflicts: int = 0
     oldest_age_s: float | None = None
     paused_until: float | None = None
-    bars: Bars = Bars((), 0, 0)
+    chart: Chart = field(default_factory=lambda: spark((), title="The last hour"))
     #: "closed", "open" or "" for none.
     breaker: str = ""
     breaker_until: float | None = None
@@ -111,7 +102,7 @@ def _lines(queue: Any, declared: Mapping[str, str], now: float, hooks: Any = Non
                 declared.get(name, ""),
                 name in declared,
                 **_counts(figures.get(name)),
-                bars=_bars(buckets.get(name, ()), now),
+                chart=_chart(buckets.get(name, ()), now),
                 breaker=breaking.state,
                 breaker_until=breaking.until,
             )
@@ -137,15 +128,16 @@ def _counts(found: LaneFigures | None) -> dict[str, Any]:
     }
 
 
-def _bars(buckets: Sequence[Bucket], now: float) -> Bars:
+def _chart(buckets: Sequence[Bucket], now: float) -> Chart:
     counts = [0] * BARS
     for bucket in buckets:
         place = int((bucket.start - (now - HOUR_S)) / STEP_S)
         counts[min(max(place, 0), BARS - 1)] += bucket.received
-    most = max(counts)
-    # What is there at all is seen: one pixel at least.
-    heights = tuple(-(-count * HEIGHT // most) if most else 0 for count in counts)
-    return Bars(heights, sum(counts), most)
+    total, most = dump_number(sum(counts)), dump_number(max(counts))
+    said = f"{total} in the last hour"
+    if any(counts):
+        said += f", at most {most} in two minutes"
+    return spark(counts, title="The last hour", said=said)
 
 
 def _where(declared: Any) -> str:

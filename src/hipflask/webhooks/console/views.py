@@ -12,13 +12,13 @@ from werkzeug.exceptions import BadRequest, HTTPException, NotFound
 from ...database.errors import StoreUnavailable
 from ...database.states import State
 from ...globals import request
+from ...look import check_origin
 from ...security import current_identity
 from ...wrappers import Response
 from ..actions import ACTIONS, Action, perform
 from ..display import content_type, visible
 from ..selection import LAST_SEQ, Selection, find_all
 from .figures import overview
-from .guard import check_origin
 from .pages import guarding_headers, link, page
 from .rows import QUEUES, count_by_state, listing, whole_event, whole_outgoing
 

@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from functools import cache
-from itertools import chain
+from itertools import chain, islice
 from sqlite3 import sqlite_version_info
 from typing import Any, Protocol
 
@@ -73,11 +73,13 @@ def append(queue: QueueTable, connection: Connection, arrivals: Sequence[Arrival
         for number, arrival in zip(numbers, arrivals, strict=True)
     ]
     known = store.insert(rows, bodies)
-    ready = [
+    claimable = (
         ReadyRow(queue.name, number, arrival.source, arrival.key, 0.0)
         for number, arrival, state in zip(numbers, arrivals, states, strict=True)
         if state is State.RECEIVED and number not in known
-    ]
+    )
+    # A scheduler is told of each; to wake the workers of this process one is enough.
+    ready = list(claimable if queue.on_ready is not None else islice(claimable, 1))
     receipts = [Receipt(number, Kind.STORED) for number in numbers]
     again: Counter[int] = Counter()
     if known:

@@ -33,9 +33,17 @@ _TABLES: tuple[tuple[Table, str], ...] = (
     (schema.OUTBOX_BODY, "seq"),
     (schema.ATTEMPT, "id"),
     (schema.AUDIT, "id"),
+    (schema.RUN, "id"),
+    (schema.RUN_STEP, "id"),
+    (schema.JOB, "seq"),
+    (schema.JOB_BODY, "seq"),
+    (schema.TOOL_AUDIT, "id"),
 )
 _COUNTED = {"hipflask_inbox": "seq", "hipflask_outbox": "seq"}
-_COUNTED |= {"hipflask_attempt": "id", "hipflask_audit": "id"}
+_COUNTED |= {"hipflask_attempt": "id", "hipflask_audit": "id", "hipflask_job": "seq"}
+_COUNTED |= {"hipflask_run": "id", "hipflask_run_step": "id", "hipflask_tool_audit": "id"}
+# A run may have files.
+_LARGE = {"hipflask_inbox_body", "hipflask_outbox_body", "hipflask_run"}
 
 
 def move(
@@ -111,7 +119,7 @@ def _wait_for_handlers(old: Database, wait_s: float) -> None:
 _RUNNING = "SELECT " + " + ".join(
     f"(SELECT count(*) FROM {table} WHERE state = 'running' AND lease_boot = :boot AND"
     " lease_until > :boot_s)"
-    for table in ("hipflask_inbox", "hipflask_outbox")
+    for table in ("hipflask_inbox", "hipflask_outbox", "hipflask_job")
 )
 
 
@@ -124,7 +132,7 @@ def _copy(old: Database, new: Database, table: Table, column: str, progress: Pro
     if table.name in _COUNTED:
         _count_from(new, table.name, column, last)
     record = new.shared.get(_ARRIVING)["copied"].get(table.name, {"up_to": 0, "rows": 0})
-    limit = BATCH_OF_BODIES if table.name.endswith("_body") else BATCH
+    limit = BATCH_OF_BODIES if table.name in _LARGE else BATCH
     while True:
         with old.read() as reading:
             rest = select(table).where(key > record["up_to"]).order_by(key).limit(limit)

@@ -13,7 +13,7 @@ from ...database.rows import Row
 Headers = Sequence[tuple[bytes, bytes]]
 
 
-class Arrival(msgspec.Struct, frozen=True, kw_only=True):
+class Arrival(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """A verified delivery, about to be stored. `digest` is the SHA-256 of `body`."""
 
     source: str
@@ -41,7 +41,7 @@ class Kind(StrEnum):
     CONFLICT = "conflict"
 
 
-class Receipt(msgspec.Struct, frozen=True):
+class Receipt(msgspec.Struct, frozen=True, gc=False):
     """The row that keeps the arrival: on disk."""
 
     seq: int

@@ -17,6 +17,8 @@ from contextlib import suppress
 from queue import Empty, SimpleQueue
 from typing import Any, NamedTuple
 
+import msgspec
+
 from ...database.errors import StoreUnavailable
 from .rows import Arrival, Receipt
 
@@ -55,7 +57,7 @@ class Committed(NamedTuple):
     took_s: float
 
 
-class Handed(NamedTuple):
+class Handed(msgspec.Struct, frozen=True):
     """An arrival, the future that gets its outcome, and when that is late, in the loop's time."""
 
     arrival: Arrival
@@ -283,7 +285,8 @@ class _Desk:
             self._loop.call_soon_threadsafe(self._settle, handed, outcomes)
 
     def _settle(self, handed: Sequence[Handed], outcomes: Sequence[Outcome]) -> None:
-        for (_, future, _), outcome in zip(handed, outcomes, strict=True):
+        for one, outcome in zip(handed, outcomes, strict=True):
+            future = one.future
             if not future.done():  # it waited for too long, or its client left
                 future.set_result(outcome)
 

@@ -10,7 +10,7 @@ from datetime import datetime
 
 import msgspec
 
-from ..moments import dump_iso
+from ...look.moments import dump_iso
 from .listing import Answered, Ask, Found, Listed, decode, to_seconds
 
 _LIMIT = 100

@@ -89,14 +89,16 @@ class ProcrastinateCrew:
         threads: int = 4,
         lease_s: float = LEASE_S,
         sweep_s: float = SWEEP_EVERY_S,
+        jobs: str = QUEUE,
     ) -> None:
         self.lines = tuple(lines)
         self.threads = threads
         #: How many rows were ended here.
         self.done = 0
+        self._jobs = jobs
         self._database = database
         self._by_name = {line.name: line for line in self.lines}
-        self._hand_out = hand_out(database, [line.queue for line in self.lines])
+        self._hand_out = hand_out(database, [line.queue for line in self.lines], jobs)
         self._held = Held(self.lines, lease_s=lease_s, sweep_s=sweep_s, on_sweep=self._sweep_jobs)
         self._turns = Turns()
         self._count = threading.Lock()
@@ -154,7 +156,7 @@ class ProcrastinateCrew:
             )
         )
 
-        @app.task(name=TASK, queue=QUEUE, pass_context=True, retry=_Same())
+        @app.task(name=TASK, queue=self._jobs, pass_context=True, retry=_Same())
         async def work(context: Any, queue: str, seq: int) -> None:
             at = await pool.hop(copy_context(), self._work, queue, seq, context.job.id)
             if at is not None:
@@ -178,7 +180,7 @@ class ProcrastinateCrew:
     async def _run_worker(self, app: Any) -> None:
         worker = _Worker(
             app,
-            queues=[QUEUE],
+            queues=[self._jobs],
             concurrency=self.threads,
             wait=not self._once,
             fetch_job_polling_interval=POLL_S,

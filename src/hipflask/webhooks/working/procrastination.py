@@ -85,7 +85,9 @@ def lock_of(queue: str, lane: str, key: str | None) -> str | None:
 class HandOut:
     """Hands the claimable rows of queues to procrastinate; used as their `on_ready`."""
 
-    def __init__(self) -> None:
+    def __init__(self, jobs: str = QUEUE) -> None:
+        #: procrastinate's queue: who fetches from it works on these rows.
+        self.jobs = jobs
         # Never opened: each call brings the connection of the transaction it belongs to.
         self._manager = procrastinate.App(
             connector=procrastinate.SyncPsycopgConnector()
@@ -117,12 +119,11 @@ class HandOut:
         driver.execute(_END_DOING, {"names": names, "own": own})
         self._manager.batch_defer_jobs([self._job(queue, row) for row in others], connection=driver)
 
-    @staticmethod
-    def _job(queue: str, row: Any) -> Job:
+    def _job(self, queue: str, row: Any) -> Job:
         when = datetime.datetime.fromtimestamp(row.run_at, datetime.UTC)
         is_due = when <= datetime.datetime.now(datetime.UTC)
         return Job(
-            queue=QUEUE,
+            queue=self.jobs,
             task_name=TASK,
             lock=lock_of(queue, row.lane, row.key),
             queueing_lock=_name(queue, row.seq),
@@ -158,7 +159,7 @@ def sweep(database: Database, queue: Queue[Any], hand_out: HandOut) -> int:
     with database.begin() as connection:
         if not connection.scalar(text("SELECT pg_try_advisory_xact_lock(:n)"), {"n": _LOCK + 1}):
             return 0
-        names = {"jobs": QUEUE, "queue": queue.name, "after": _LOST_AFTER_S, "most": _MOST}
+        names = {"jobs": hand_out.jobs, "queue": queue.name, "after": _LOST_AFTER_S, "most": _MOST}
         connection.execute(text(_FREE_LOST.format(queue=queue.name)), names)
         found = connection.execute(text(_FIND_JOBLESS.format(queue=queue.name)), names)
         rows = [ReadyRow(queue.name, *row) for row in found]
@@ -166,10 +167,13 @@ def sweep(database: Database, queue: Queue[Any], hand_out: HandOut) -> int:
         return len(rows)
 
 
-def hand_out(database: Database, queues: Sequence[Queue[Any]]) -> HandOut:
-    """Have the rows of `queues` handed to procrastinate, whose tables are made if need be."""
+def hand_out(database: Database, queues: Sequence[Queue[Any]], jobs: str = QUEUE) -> HandOut:
+    """Have the rows of `queues` handed to procrastinate, whose tables are made if need be.
+
+    `jobs` is procrastinate's queue for them.
+    """
     install(database)
-    made = HandOut()
+    made = HandOut(jobs)
     for queue in queues:
         made.attach(queue)
     return made

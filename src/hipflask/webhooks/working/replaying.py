@@ -16,9 +16,9 @@ from sqlalchemy import Connection, event
 
 from ...bridge import async_to_sync
 from ...database import Query, State
+from ...forward.fencing import Fence, fenced_off
 from ..failures import Permanent
 from ..inbox import InboxRow, OutboxRow, Outgoing
-from .fencing import Fence, fenced_off
 from .posting import Handling, handling
 from .processing import describe, received_of
 from .unopened import UnopenedConnection

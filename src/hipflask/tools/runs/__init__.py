@@ -1,0 +1,1 @@
+"""Runs of actions: planned, approved, queued, worked on, undone; each a row that outlives all."""

@@ -1,0 +1,5 @@
+from hipflask import request  # L01
+
+
+def listed():
+    return request.path
