@@ -162,8 +162,9 @@ def test_places_of_your_own():
         type="header:X-Kind",
         key=lambda delivery: delivery.values("X-Shop")[0].decode(),
     )
-    assert found[:4] == ("r1", False, "s1", "k1")
-    assert identified("hookdeck", {"n": {"id": 5}}, id="n.id")[:2] == ("5", True)
+    assert (found.id, found.is_id_signed, found.key, found.type) == ("r1", False, "s1", "k1")
+    signed = identified("hookdeck", {"n": {"id": 5}}, id="n.id")
+    assert (signed.id, signed.is_id_signed) == ("5", True)
     assert identified("hookdeck", {}, key=lambda delivery: None).key is None
     assert identified("hookdeck", {}, key=lambda delivery: 12).key == "12"
 
