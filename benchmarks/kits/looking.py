@@ -1,0 +1,129 @@
+"""Opens a kit's list in Chromium: what it loads, what axe finds, how wide and how quick it is."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import urlsplit
+
+from . import rows
+from .catalogue import PATIENCE_S, Served
+
+WIDTHS = (1280, 375)
+# When the first row's text stands in the document, and something was painted. Streamlit draws
+# its cells on a canvas; what it writes into the canvas for screen readers counts as its row.
+WATCH = """text => {
+  window.kitsRow = null
+  const look = () => {
+    if (window.kitsRow === null && document.body && document.body.textContent.includes(text))
+      window.kitsRow = performance.now()
+    const painted = performance.getEntriesByName('first-contentful-paint')[0]
+    if (window.kitsRow !== null && painted)
+      window.kitsShown = Math.max(window.kitsRow, painted.startTime)
+    else requestAnimationFrame(look)
+  }
+  requestAnimationFrame(look)
+}"""
+SCRIPT = f"({WATCH})({rows.FIRST!r})"
+
+
+@dataclass
+class Weight:
+    """What a first visit loads: requests, those to other hosts, bytes packed and unpacked."""
+
+    requests: int = 0
+    foreign: int = 0
+    packed: int = 0
+    whole: int = 0
+
+    def listen(self, page: Any, origin: str) -> None:
+        """Count what a page asks for, by what the browser's network part tells."""
+        session = page.context.new_cdp_session(page)
+        session.send("Network.enable")
+        host = urlsplit(origin).netloc
+
+        def asked(event: Any) -> None:
+            parts = urlsplit(event["request"]["url"] if "request" in event else event["url"])
+            if parts.scheme in ("http", "https", "ws", "wss"):
+                self.requests += 1
+                self.foreign += parts.netloc != host
+
+        def frame(event: Any) -> None:
+            # A frame of bytes is told in base64.
+            data = event["response"]["payloadData"]
+            size = len(data) if event["response"]["opcode"] == 1 else len(data) * 3 // 4
+            self.packed += size
+            self.whole += size
+
+        def loaded(event: Any) -> None:
+            self.packed += int(event["encodedDataLength"])
+
+        def came(event: Any) -> None:
+            self.whole += int(event["dataLength"])
+
+        session.on("Network.requestWillBeSent", asked)
+        session.on("Network.webSocketCreated", asked)
+        session.on("Network.webSocketFrameReceived", frame)
+        session.on("Network.loadingFinished", loaded)
+        session.on("Network.dataReceived", came)
+
+
+def weigh(browser: Any, served: Served) -> Weight:
+    """A first visit, with nothing kept from before."""
+    context = _context(browser, served, WIDTHS[0])
+    try:
+        page = context.new_page()
+        found = Weight()
+        found.listen(page, served.origin)
+        _open(page, served)
+        return found
+    finally:
+        context.close()
+
+
+def judge(browser: Any, served: Served, axe: Any, options: Any) -> tuple[list[str], int]:
+    """Findings of axe at both widths, and by how many pixels the page is wider than a phone."""
+    findings = []
+    overflow = 0
+    for width in WIDTHS:
+        context = _context(browser, served, width)
+        try:
+            page = context.new_page()
+            _open(page, served)
+            for each in axe.run(page, options=options).response["violations"]:
+                findings += [f"{width}: {each['id']}"] * len(each["nodes"])
+            if width == min(WIDTHS):
+                wide = page.evaluate("document.documentElement.scrollWidth")
+                overflow = max(0, wide - width)
+        finally:
+            context.close()
+    return findings, overflow
+
+
+def time_first_row(browser: Any, served: Served) -> float:
+    """Milliseconds from the start of a first visit until the first row is seen."""
+    context = _context(browser, served, WIDTHS[0])
+    try:
+        page = context.new_page()
+        page.add_init_script(SCRIPT)
+        page.goto(served.origin + served.kit.page, wait_until="commit")
+        found = page.wait_for_function("window.kitsShown", timeout=PATIENCE_S * 1000)
+        return float(found.json_value())
+    finally:
+        context.close()
+
+
+def _context(browser: Any, served: Served, width: int) -> Any:
+    context = browser.new_context(
+        viewport={"width": width, "height": 800}, color_scheme="light", locale="en-GB"
+    )
+    context.add_cookies(served.cookies())
+    return context
+
+
+def _open(page: Any, served: Served) -> None:
+    """Until the first row stands there and nothing more is loaded."""
+    page.add_init_script(SCRIPT)
+    page.goto(served.origin + served.kit.page)
+    page.wait_for_function("window.kitsShown", timeout=PATIENCE_S * 1000)
+    page.wait_for_load_state("networkidle")
