@@ -7,22 +7,31 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from . import rows
-from .catalogue import PATIENCE_S, Served
+from .catalogue import Served
 
 WIDTHS = (1280, 375)
 # When the first row's text stands in the document, and something was painted. Streamlit draws
 # its cells on a canvas; what it writes into the canvas for screen readers counts as its row.
 WATCH = """text => {
-  window.kitsRow = null
-  const look = () => {
-    if (window.kitsRow === null && document.body && document.body.textContent.includes(text))
-      window.kitsRow = performance.now()
-    const painted = performance.getEntriesByName('first-contentful-paint')[0]
-    if (window.kitsRow !== null && painted)
-      window.kitsShown = Math.max(window.kitsRow, painted.startTime)
-    else requestAnimationFrame(look)
-  }
-  requestAnimationFrame(look)
+  window.kitsSeen = new Promise(resolve => {
+    let row = null, paint = null
+    const tell = () => { if (row !== null && paint !== null) resolve(Math.max(row, paint)) }
+    const rows = new MutationObserver(() => {
+      if (!document.body || !document.body.textContent.includes(text)) return
+      rows.disconnect()
+      row = performance.now()
+      tell()
+    })
+    rows.observe(document, { childList: true, subtree: true, characterData: true })
+    const paints = new PerformanceObserver(list => {
+      const found = list.getEntriesByName('first-contentful-paint')[0]
+      if (!found) return
+      paints.disconnect()
+      paint = found.startTime
+      tell()
+    })
+    paints.observe({ type: 'paint', buffered: true })
+  })
 }"""
 SCRIPT = f"({WATCH})({rows.FIRST!r})"
 
@@ -107,8 +116,7 @@ def time_first_row(browser: Any, served: Served) -> float:
         page = context.new_page()
         page.add_init_script(SCRIPT)
         page.goto(served.origin + served.kit.page, wait_until="commit")
-        found = page.wait_for_function("window.kitsShown", timeout=PATIENCE_S * 1000)
-        return float(found.json_value())
+        return float(page.evaluate("window.kitsSeen"))
     finally:
         context.close()
 
@@ -125,5 +133,5 @@ def _open(page: Any, served: Served) -> None:
     """Until the first row stands there and nothing more is loaded."""
     page.add_init_script(SCRIPT)
     page.goto(served.origin + served.kit.page)
-    page.wait_for_function("window.kitsShown", timeout=PATIENCE_S * 1000)
+    page.evaluate("window.kitsSeen")
     page.wait_for_load_state("networkidle")
