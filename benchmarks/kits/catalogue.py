@@ -50,58 +50,65 @@ class Kit:
         return version(self.package).partition("+")[0]
 
 
-def _module(name: str, *words: str) -> tuple[str, ...]:
-    return (sys.executable, "-m", name, *words)
+def _module(words: str) -> tuple[str, ...]:
+    return (sys.executable, "-m", *words.split())
 
 
+# Ours takes a moment as a browser's own control sends it.
+_OUR_ROW = {f"v.{name}": text for name, text in ROW.items()}
+_OUR_ROW["v.created"] = ROW["created"].replace(" ", "T")
+_UVICORN = "--host 127.0.0.1 --port {port} --log-level warning"
 OURS = Kit(
     "hipflask.tools",
     "hipflask",
-    _module("hipflask", "--app", "benchmarks.kits.ours:app", "serve", "--workers", "1")
-    + ("--bind", "127.0.0.1:{port}"),
+    _module("hipflask --app benchmarks.kits.ours:app serve --workers 1 --bind 127.0.0.1:{port}"),
     "/ops/tables/orders",
     "/ops/tables/orders/new",
-    {f"v.{name}": text.replace(" ", "T") if name == "created" else text for name, text in ROW.items()},
+    _OUR_ROW,
     ("/login", {"name": "ada", "password": "right"}),
 )
-_UVICORN = ("--host", "127.0.0.1", "--port", "{port}", "--log-level", "warning")
 KITS = (
     OURS,
     Kit(
         "starlette-admin",
         "starlette-admin",
-        _module("uvicorn", "benchmarks.kits.starlette_admin:app", *_UVICORN),
+        _module(f"uvicorn benchmarks.kits.starlette_admin:app {_UVICORN}"),
         "/admin/order/list",
         "/admin/order/create",
     ),
     Kit(
         "sqladmin",
         "sqladmin",
-        _module("uvicorn", "benchmarks.kits.sqladmin:app", *_UVICORN),
+        _module(f"uvicorn benchmarks.kits.sqladmin:app {_UVICORN}"),
         "/admin/order/list",
         "/admin/order/create",
     ),
     Kit(
         "Flask-Admin",
         "flask-admin",
-        _module("granian", "--interface", "wsgi", "--host", "127.0.0.1", "--port", "{port}")
-        + ("--log-level", "warning", "benchmarks.kits.flask_admin:app"),
+        _module(
+            "granian --interface wsgi --host 127.0.0.1 --port {port} --log-level warning"
+            " benchmarks.kits.flask_admin:app"
+        ),
         "/admin/orders/",
         "/admin/orders/new/",
     ),
     Kit(
         "Datasette",
         "datasette",
-        _module("datasette", "serve", "{file}", "-h", "127.0.0.1", "-p", "{port}")
-        + ("--setting", "default_page_size", str(rows.PAGE)),
+        _module(
+            "datasette serve {file} -h 127.0.0.1 -p {port}"
+            f" --setting default_page_size {rows.PAGE}"
+        ),
         "/shop/orders",
     ),
     Kit(
         "Streamlit",
         "streamlit",
-        _module("streamlit", "run", "benchmarks/kits/streamlit_page.py")
-        + ("--server.address", "127.0.0.1", "--server.port", "{port}")
-        + ("--server.headless", "true", "--browser.gatherUsageStats", "false"),
+        _module(
+            "streamlit run benchmarks/kits/streamlit_page.py --server.address 127.0.0.1"
+            " --server.port {port} --server.headless true --browser.gatherUsageStats false"
+        ),
         "/",
     ),
 )
@@ -155,7 +162,12 @@ def serving(kit: Kit, folder: Path, has_fault: bool) -> Iterator[Served]:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
     command = [word.format(port=port, file=file) for word in kit.command]
-    environ = {**os.environ, "KITS_FILE": str(file), "KITS_FOLDER": str(folder), "HOME": str(folder)}
+    environ = {
+        **os.environ,
+        "KITS_FILE": str(file),
+        "KITS_FOLDER": str(folder),
+        "HOME": str(folder),
+    }
     environ.pop("KITS_FAULT", None)
     if has_fault and kit is OURS:
         environ["KITS_FAULT"] = "1"

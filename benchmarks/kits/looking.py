@@ -6,10 +6,16 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlsplit
 
+from axe_playwright_python.sync_playwright import Axe
+
+from tests.browser.chromium import WCAG, axe_options
+
 from . import rows
 from .catalogue import Served
 
 WIDTHS = (1280, 375)
+#: What breaks WCAG 2.2 AA, and not what is only good practice.
+AXE = axe_options(*WCAG)
 # When the first row's text stands in the document, and something was painted. Streamlit draws
 # its cells on a canvas; what it writes into the canvas for screen readers counts as its row.
 WATCH = """text => {
@@ -90,8 +96,9 @@ def weigh(browser: Any, served: Served) -> Weight:
         context.close()
 
 
-def judge(browser: Any, served: Served, axe: Any, options: Any) -> tuple[list[str], int]:
+def judge(browser: Any, served: Served) -> tuple[list[str], int]:
     """Findings of axe at both widths, and by how many pixels the page is wider than a phone."""
+    axe = Axe()
     findings = []
     overflow = 0
     for width in WIDTHS:
@@ -99,8 +106,8 @@ def judge(browser: Any, served: Served, axe: Any, options: Any) -> tuple[list[st
         try:
             page = context.new_page()
             _open(page, served)
-            for each in axe.run(page, options=options).response["violations"]:
-                findings += [f"{width}: {each['id']}"] * len(each["nodes"])
+            for each in axe.run(page, options=AXE).response["violations"]:
+                findings += [f"{each['id']} at {width} px"] * len(each["nodes"])
             if width == min(WIDTHS):
                 wide = page.evaluate("document.documentElement.scrollWidth")
                 overflow = max(0, wide - width)

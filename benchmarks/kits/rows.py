@@ -38,7 +38,8 @@ def make(path: Path) -> None:
         shop.execute(
             "CREATE TABLE orders (id INTEGER PRIMARY KEY, customer VARCHAR(80) NOT NULL,"
             " email VARCHAR(120) NOT NULL, country VARCHAR(2) NOT NULL,"
-            " status VARCHAR(10) NOT NULL, amount NUMERIC(10, 2) NOT NULL, created DATETIME NOT NULL)"
+            " status VARCHAR(10) NOT NULL, amount NUMERIC(10, 2) NOT NULL,"
+            " created DATETIME NOT NULL)"
         )
         shop.executemany(
             "INSERT INTO orders (customer, email, country, status, amount, created)"
