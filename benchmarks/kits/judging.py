@@ -9,7 +9,16 @@ from dataclasses import dataclass, field
 from ..document import Document, Figure, Row
 from ..report import format_table
 from .forging import Forged
-from .looking import Weight
+
+
+@dataclass
+class Weight:
+    """What a first visit loads: requests, those to other hosts, bytes packed and unpacked."""
+
+    requests: int = 0
+    foreign: int = 0
+    packed: int = 0
+    whole: int = 0
 
 
 @dataclass

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -12,6 +11,7 @@ from tests.browser.chromium import WCAG, axe_options
 
 from . import rows
 from .catalogue import Served
+from .judging import Weight
 
 WIDTHS = (1280, 375)
 #: What breaks WCAG 2.2 AA, and not what is only good practice.
@@ -42,45 +42,36 @@ WATCH = """text => {
 SCRIPT = f"({WATCH})({rows.FIRST!r})"
 
 
-@dataclass
-class Weight:
-    """What a first visit loads: requests, those to other hosts, bytes packed and unpacked."""
+def _listen(found: Weight, page: Any, origin: str) -> None:
+    """Count what a page asks for, by what the browser's network part tells."""
+    session = page.context.new_cdp_session(page)
+    session.send("Network.enable")
+    host = urlsplit(origin).netloc
 
-    requests: int = 0
-    foreign: int = 0
-    packed: int = 0
-    whole: int = 0
+    def asked(event: Any) -> None:
+        parts = urlsplit(event["request"]["url"] if "request" in event else event["url"])
+        if parts.scheme in ("http", "https", "ws", "wss"):
+            found.requests += 1
+            found.foreign += parts.netloc != host
 
-    def listen(self, page: Any, origin: str) -> None:
-        """Count what a page asks for, by what the browser's network part tells."""
-        session = page.context.new_cdp_session(page)
-        session.send("Network.enable")
-        host = urlsplit(origin).netloc
+    def frame(event: Any) -> None:
+        # A frame of bytes is told in base64.
+        data = event["response"]["payloadData"]
+        size = len(data) if event["response"]["opcode"] == 1 else len(data) * 3 // 4
+        found.packed += size
+        found.whole += size
 
-        def asked(event: Any) -> None:
-            parts = urlsplit(event["request"]["url"] if "request" in event else event["url"])
-            if parts.scheme in ("http", "https", "ws", "wss"):
-                self.requests += 1
-                self.foreign += parts.netloc != host
+    def loaded(event: Any) -> None:
+        found.packed += int(event["encodedDataLength"])
 
-        def frame(event: Any) -> None:
-            # A frame of bytes is told in base64.
-            data = event["response"]["payloadData"]
-            size = len(data) if event["response"]["opcode"] == 1 else len(data) * 3 // 4
-            self.packed += size
-            self.whole += size
+    def came(event: Any) -> None:
+        found.whole += int(event["dataLength"])
 
-        def loaded(event: Any) -> None:
-            self.packed += int(event["encodedDataLength"])
-
-        def came(event: Any) -> None:
-            self.whole += int(event["dataLength"])
-
-        session.on("Network.requestWillBeSent", asked)
-        session.on("Network.webSocketCreated", asked)
-        session.on("Network.webSocketFrameReceived", frame)
-        session.on("Network.loadingFinished", loaded)
-        session.on("Network.dataReceived", came)
+    session.on("Network.requestWillBeSent", asked)
+    session.on("Network.webSocketCreated", asked)
+    session.on("Network.webSocketFrameReceived", frame)
+    session.on("Network.loadingFinished", loaded)
+    session.on("Network.dataReceived", came)
 
 
 def weigh(browser: Any, served: Served) -> Weight:
@@ -89,7 +80,7 @@ def weigh(browser: Any, served: Served) -> Weight:
     try:
         page = context.new_page()
         found = Weight()
-        found.listen(page, served.origin)
+        _listen(found, page, served.origin)
         _open(page, served)
         return found
     finally:
