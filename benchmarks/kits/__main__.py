@@ -1,6 +1,7 @@
 """`make kits`: hipflask.tools and other kits over one table, in one browser; exit 1 for a miss.
 
-QUICK=1 times 5 loads of each instead of 15, FAULT=1 plants faults into ours: it must fail.
+QUICK=1 times 5 loads of each instead of 15, FAULT=1 plants faults into ours: it must fail, and
+only does where each of them is noticed.
 """
 
 from __future__ import annotations
@@ -73,6 +74,10 @@ def main() -> int:
     print(f"{document.machine}, {document.python}, Chromium {chromium}; {RESULTS / 'kits.md'}")
     code = print_figures(document)
     print("first in each" if code == 0 else "not first in each")
+    held = [figure.name for figure in document.figures if figure.held]
+    if has_fault and held:
+        print(f"the fault was not noticed in: {'; '.join(held)}", file=sys.stderr)
+        return 0
     return code
 
 

@@ -43,6 +43,7 @@ class Seen:
         return {
             "requests": self.weight.requests,
             "kB of the first visit": self.weight.packed / 1000,
+            "kB of it unpacked": self.weight.whole / 1000,
             "axe findings": len(self.findings),
             "overflow at 375 px": self.overflow,
             "forged writes done": len(self.forged.done),

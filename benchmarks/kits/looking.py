@@ -10,7 +10,7 @@ from axe_playwright_python.sync_playwright import Axe
 from tests.browser.chromium import WCAG, axe_options
 
 from . import rows
-from .catalogue import Served
+from .catalogue import PATIENCE_S, Served
 from .judging import Weight
 
 WIDTHS = (1280, 375)
@@ -18,8 +18,9 @@ WIDTHS = (1280, 375)
 AXE = axe_options(*WCAG)
 # When the first row's text stands in the document, and something was painted. Streamlit draws
 # its cells on a canvas; what it writes into the canvas for screen readers counts as its row.
-WATCH = """text => {
-  window.kitsSeen = new Promise(resolve => {
+WATCH = """([text, patience]) => {
+  window.kitsSeen = new Promise((resolve, reject) => {
+    setTimeout(() => reject(new Error(`no row ${text} after ${patience} ms`)), patience)
     let row = null, paint = null
     const tell = () => { if (row !== null && paint !== null) resolve(Math.max(row, paint)) }
     const rows = new MutationObserver(() => {
@@ -39,7 +40,7 @@ WATCH = """text => {
     paints.observe({ type: 'paint', buffered: true })
   })
 }"""
-SCRIPT = f"({WATCH})({rows.FIRST!r})"
+SCRIPT = f"({WATCH})([{rows.FIRST!r}, {PATIENCE_S * 1000}])"
 
 
 def _listen(found: Weight, page: Any, origin: str) -> None:
