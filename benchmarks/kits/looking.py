@@ -16,18 +16,20 @@ from .judging import Weight
 WIDTHS = (1280, 375)
 #: What breaks WCAG 2.2 AA, and not what is only good practice.
 AXE = axe_options(*WCAG)
-# When the first row's text stands in the document, and something was painted. Streamlit draws
-# its cells on a canvas; what it writes into the canvas for screen readers counts as its row.
+# When the first row is seen: its text stands in the document, and the frame with it is done (a
+# frame's callbacks run before it is painted, a message that they send comes after). Streamlit
+# draws its cells on a canvas; what it writes into it for screen readers counts as its row.
 WATCH = """([text, patience]) => {
   window.kitsSeen = new Promise((resolve, reject) => {
     setTimeout(() => reject(new Error(`no row ${text} after ${patience} ms`)), patience)
     let row = null, paint = null
     const tell = () => { if (row !== null && paint !== null) resolve(Math.max(row, paint)) }
+    const after = new MessageChannel()
+    after.port1.onmessage = () => { row = performance.now(); tell() }
     const rows = new MutationObserver(() => {
       if (!document.body || !document.body.textContent.includes(text)) return
       rows.disconnect()
-      row = performance.now()
-      tell()
+      requestAnimationFrame(() => after.port2.postMessage(null))
     })
     rows.observe(document, { childList: true, subtree: true, characterData: true })
     const paints = new PerformanceObserver(list => {
