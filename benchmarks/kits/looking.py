@@ -16,30 +16,27 @@ from .judging import Weight
 WIDTHS = (1280, 375)
 #: What breaks WCAG 2.2 AA, and not what is only good practice.
 AXE = axe_options(*WCAG)
-# When the first row is seen: its text stands in the document, and the frame with it is done (a
-# frame's callbacks run before it is painted, a message that they send comes after). Streamlit
-# draws its cells on a canvas; what it writes into it for screen readers counts as its row.
+# When the first row is on the screen: its cell is given to Chromium's element timing as soon as it
+# stands in the document. Streamlit draws its cells on a canvas; what it writes into it for screen
+# readers counts as its row, and the end of the frame with it (a frame's callbacks run before it is
+# painted, a message that they send comes after).
 WATCH = """([text, patience]) => {
   window.kitsSeen = new Promise((resolve, reject) => {
     setTimeout(() => reject(new Error(`no row ${text} after ${patience} ms`)), patience)
-    let row = null, paint = null
-    const tell = () => { if (row !== null && paint !== null) resolve(Math.max(row, paint)) }
     const after = new MessageChannel()
-    after.port1.onmessage = () => { row = performance.now(); tell() }
+    after.port1.onmessage = () => resolve(performance.now())
+    const painted = new PerformanceObserver(list => resolve(list.getEntries()[0].renderTime))
+    painted.observe({ type: 'element', buffered: true })
     const rows = new MutationObserver(() => {
       if (!document.body || !document.body.textContent.includes(text)) return
       rows.disconnect()
-      requestAnimationFrame(() => after.port2.postMessage(null))
+      const texts = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT)
+      while (texts.nextNode() && !texts.currentNode.data.includes(text)) continue
+      const own = texts.currentNode.parentElement
+      if (own.closest('canvas')) return requestAnimationFrame(() => after.port2.postMessage(null))
+      for (const each of [own, own.closest('td, th')]) each?.setAttribute('elementtiming', 'row')
     })
     rows.observe(document, { childList: true, subtree: true, characterData: true })
-    const paints = new PerformanceObserver(list => {
-      const found = list.getEntriesByName('first-contentful-paint')[0]
-      if (!found) return
-      paints.disconnect()
-      paint = found.startTime
-      tell()
-    })
-    paints.observe({ type: 'paint', buffered: true })
   })
 }"""
 SCRIPT = f"({WATCH})([{rows.FIRST!r}, {PATIENCE_S * 1000}])"
