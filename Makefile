@@ -13,7 +13,7 @@
 #   make api-fuzz  made-up requests against examples/orders: some 3 minutes
 #   make api-clients  TypeScript clients of examples/orders, made and run: under a minute
 #   make forward-check  1 GiB each way through the proxy, a canary's share, a shadow's cost
-#   make kits      hipflask.tools beside five other kits, one table in Chromium: 5 minutes (QUICK=1: 3)
+#   make kits      hipflask.tools beside five other kits, one table in Chromium: 6 minutes (QUICK=1: 3)
 #   make browser  every kind of page in Chromium, light and dark, phone and desk: 3 minutes
 #   make stages    projects that `hipflask new` writes, and decisions: tests, lint, types, check
 #   make docs      the documentation as a site, its links checked, its code run: FAULT=1 must fail
