@@ -13,6 +13,7 @@
 #   make api-fuzz  made-up requests against examples/orders: some 3 minutes
 #   make api-clients  TypeScript clients of examples/orders, made and run: under a minute
 #   make forward-check  1 GiB each way through the proxy, a canary's share, a shadow's cost
+#   make kits      hipflask.tools beside five other kits, one table in Chromium: 6 minutes (QUICK=1: 3)
 #   make browser  every kind of page in Chromium, light and dark, phone and desk: 3 minutes
 #   make stages    projects that `hipflask new` writes, and decisions: tests, lint, types, check
 #   make docs      the documentation as a site, its links checked, its code run: FAULT=1 must fail
@@ -25,6 +26,7 @@ PYTHON ?=
 VENV := .venv
 BARE := .venv-bare
 PEERS := .venv-peers
+KITS := .venv-kits
 RELEASE := .venv-release
 PY := $(VENV)/bin/python
 PIP_INSTALL := -m pip install --quiet --disable-pip-version-check
@@ -34,7 +36,7 @@ WIRING := pyproject.toml hipflask_as_flask.pth scripts/make_venv.sh
 .DEFAULT_GOAL := all
 .PHONY: all demo test test-bare contract lint bench bench-http bench-growth browser guard soak hostile fuzz growth webhooks-crash \
 	webhooks-trace webhooks-bench dropshipping api-fuzz api-clients docs conformance \
-	conformance-extensions clean forward-check stages release-check
+	conformance-extensions clean forward-check stages release-check kits
 
 all: $(VENV)/.dev
 
@@ -166,6 +168,19 @@ browser: $(VENV)/.browser
 $(VENV)/.browser: $(VENV)/.dev
 	$(PY) $(PIP_INSTALL) -e '.[browser]'
 	@touch $@
+
+$(KITS)/.dev: $(WIRING) benchmarks/kits/requirements.txt
+	@sh scripts/make_venv.sh $(KITS) $(PYTHON)
+	$(KITS)/bin/python $(PIP_INSTALL) -e '.[tools,auth,browser]' -r benchmarks/kits/requirements.txt
+	@touch $@
+
+# starlette-admin, sqladmin, Flask-Admin, Datasette, Streamlit and ours over one table: requests,
+# bytes, axe, overflow, forged writes, time to the first row. Ours must be first in each; FAULT=1
+# plants faults into ours, so that it must fail.
+kits: $(KITS)/.dev
+	@command -v chromium >/dev/null || command -v google-chrome >/dev/null \
+		|| (apt-get update -q && apt-get install -qy --no-install-recommends chromium)
+	$(KITS)/bin/python -m benchmarks.kits
 
 dropshipping: $(VENV)/.dev
 	$(PY) -m examples.dropshipping

@@ -6,7 +6,6 @@ FAULT=1 plants faults, so that it must fail; GALLERY=1 makes the pictures of the
 from __future__ import annotations
 
 import os
-import shutil
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -18,6 +17,7 @@ from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import sync_playwright
 
 from . import forging, journeys
+from .chromium import FLAGS, WCAG, axe_options, find_chromium
 from .kinds import kinds
 from .serving import Served, serving
 
@@ -30,16 +30,7 @@ MOST_PICTURE = 60 * 1024
 #: For the docs: one of each shape, on a phone and on a desk.
 SHOWN = {("list", 1280, "light"), ("plan", 1280, "dark"), ("approval", 375, "light")}
 SHOWN |= {("home", 1280, "light"), ("filtered", 375, "dark"), ("audit", 1280, "light")}
-FLAGS = (
-    "--no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking"
-    " --disable-component-update --disable-sync"
-).split()
-AXE = {
-    "runOnly": {
-        "type": "tag",
-        "values": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"],
-    }
-}
+AXE = axe_options(*WCAG, "best-practice")
 # A policy that is broken is told to the console, and to this listener.
 LISTEN = """document.addEventListener('securitypolicyviolation',
   event => console.error('CSP ' + event.blockedURI))"""
@@ -90,7 +81,7 @@ class Seen:
 def main() -> int:
     """Look at everything; 0 if all figures are as they must be."""
     has_fault = bool(os.environ.get("FAULT"))
-    executable = shutil.which("chromium") or shutil.which("google-chrome")
+    executable = find_chromium()
     if executable is None:
         print("make browser needs Chromium: apt-get install chromium", file=sys.stderr)
         return 2

@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import date
+from enum import Enum
 from typing import Any
 
 import pytest
@@ -185,6 +187,36 @@ def test_anything_iterable_is_a_table(ops: Tool, get: Ask) -> None:
     assert ">c d<" in get("/ops/tables/orders/rows/c~20d").text
     assert "1 row" in get("/ops/tables/orders?load.from=1").text
     assert get("/ops/tables/orders?sort=up.asc").status_code == 200
+
+
+class Tone(Enum):
+    GOOD = "good"
+
+
+def test_a_cell_is_written_as_its_kind(ops: Tool, get: Ask) -> None:
+    values = {
+        "none": (None, '<td role="cell" class="none" data-label="None"><span class="none">none'),
+        "number": (-2.5, '<td role="cell" class="n" data-label="Number">-2.5</td>'),
+        "flag": (True, '<td role="cell" data-label="Flag">yes</td>'),
+        "text": ("<b>", '<td role="cell" data-label="Text">&lt;b&gt;</td>'),
+        "long": ("x" * 130, f'<td role="cell" data-label="Long">{"x" * 120}…</td>'),
+        "day": (date(2026, 1, 2), 'data-label="Day"><time datetime="2026-01-02">2026-01-02</time>'),
+        "raw": (b"abc", '<td role="cell" data-label="Raw">3 bytes</td>'),
+        "tone": (Tone.GOOD, '<td role="cell" data-label="Tone"><span class="badge'),
+    }
+    row = {"id": 7, **{name: value for name, (value, _) in values.items()}}
+    ops.table([row], name="orders", read="support", columns=list(row))
+    page = get("/ops/tables/orders").text
+    assert '<th role="rowheader" scope="row"><a href="/ops/tables/orders/rows/7">7</a></th>' in page
+    for written in (text for _, text in values.values()):
+        assert written in page
+
+
+def test_rows_without_anything_in_them_are_a_page(ops: Tool, get: Ask) -> None:
+    ops.table([{}, {}], name="orders", read="support")
+    response = get("/ops/tables/orders")
+    assert response.status_code == 200
+    assert response.text.count('<tr role="row">') == 3
 
 
 def test_a_function_gives_rows_for_its_user(ops: Tool, get: Ask) -> None:
