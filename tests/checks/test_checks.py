@@ -15,7 +15,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from hipflask import Flask, Response
+from hipflask import Flask, Response, redirect
 from hipflask.checks.catalogue import catalogue
 from hipflask.checks.confining import Confined
 from hipflask.checks.declaring import Found, Look
@@ -231,6 +231,8 @@ def page(is_broken: bool) -> Flask:
     def view() -> Response:
         return Response("<p>", headers={} if is_broken else fields)
 
+    # Nobody is shown it.
+    app.get("/old", access=public)(lambda: redirect("/"))
     return app
 
 
@@ -260,31 +262,24 @@ def drifting(is_broken: bool, folder: Path) -> Look:
     return asking(app, folder, project=files)
 
 
-def planned(is_broken: bool, folder: Path, monkeypatch: pytest.MonkeyPatch) -> Look:
-    """The planner of tools, as far as the check speaks with it."""
-
-    class PlanError(Exception):
-        pass
-
-    def make_plan(action: Any, parameters: Any, rows: Any, by: Any, about: Any) -> None:
-        assert parameters == {"amount": 5} and len(rows) == 1
-        if is_broken:
-            raise PlanError("refund writes to the database while it is only planned")
-
-    made = SimpleNamespace(PlanError=PlanError, make_plan=make_plan)
-    for name in ("hipflask.tools", "hipflask.tools.actions"):
-        monkeypatch.setitem(sys.modules, name, SimpleNamespace(__path__=[]))  # type: ignore[arg-type]
-    monkeypatch.setitem(sys.modules, "hipflask.tools.actions.planning", made)  # type: ignore[arg-type]
+def planned(is_broken: bool, folder: Path) -> Look:
+    """An action of a real tool, which is planned by the real planner."""
+    pytest.importorskip("sqlalchemy")
     from hipflask.checks import example
+    from hipflask.tools import Tool
+    from hipflask.tools.actions import Run
 
-    @example(rows=[SimpleNamespace(id=1)], amount=5)
-    def refund(run: Any, row: Any, amount: int) -> None: ...
-
-    action = SimpleNamespace(name="refund", function=refund, approve=frozenset(), undo_for_s=1)
     app = Flask("planned")
-    app.extensions["hipflask.tools"] = {
-        "ops": SimpleNamespace(name="ops", actions={"refund": action})
-    }
+    app.identities = [ApiKey(hashed_keys({}))]
+    ops = Tool(app, "ops")
+
+    @ops.action(roles="clerk")
+    @example(amount=5)
+    def refund(run: Run, amount: int) -> None:
+        if is_broken:
+            (folder / "refunds.txt").write_text(str(amount))
+        run.do(f"refund {amount}", print)
+
     return asking(app, folder)
 
 
@@ -292,12 +287,15 @@ def layered(is_broken: bool, folder: Path) -> Look:
     what = "request" if is_broken else "Flask"
     text = "import typing\nif typing.TYPE_CHECKING:\n    from hipflask import g\n"
     text += f"from hipflask import {what}\n"
-    return look(project=project_of(folder, services__a_py=text))
+    # That of the tests is let be.
+    tests = "from hipflask import request\n"
+    return look(project=project_of(folder, services__a_py=text, tests__services__b_py=tests))
 
 
 def calling(is_broken: bool, folder: Path) -> Look:
     text = f"import requests\nrequests.get('http://x'{'' if is_broken else ', timeout=5'})\n"
-    return look(project=project_of(folder, calls_py=text))
+    tests = "import requests\nrequests.get('http://x')\n"
+    return look(project=project_of(folder, calls_py=text, tests__test_calls_py=tests))
 
 
 def audited(is_broken: bool, folder: Path, monkeypatch: pytest.MonkeyPatch) -> Look:
@@ -357,8 +355,8 @@ def findings_of(id: str, look: Look) -> list[Any]:
 
 
 NAMES = sorted([*CASES, *LIVE, *MADE])
-# They look at the whole process, or at a module that stands in for another.
-ALONE = ["D01", "O04", "T02"]
+# They look at the whole process, or at a program that stands in for another.
+ALONE = ["D01", "O04"]
 
 
 @pytest.mark.parametrize("name", [name for name in NAMES if name not in ALONE])
@@ -403,6 +401,35 @@ def test_every_check_has_its_fixtures() -> None:
         if module.startswith("hipflask.") and not module.endswith(".conventions")
     }
     assert {name.partition(" ")[0] for name in NAMES} == ours
+
+
+def test_probing_leaves_the_document_as_it_was(tmp_path: Path) -> None:
+    """Who asks in the probe's name is no way of logging in that clients have."""
+    from hipflask.api import document
+    from hipflask.cli.openapi import _dump
+
+    def take(item: Item) -> Item:
+        return item
+
+    app = guarded(False)
+    app.post("/typed", access=roles("clerk"))(take)
+    text = _dump(document(app), tmp_path / "openapi.json")
+    (tmp_path / "openapi.json").write_text(text)
+    looked = asking(app, tmp_path, project={"policy": Policy(openapi="openapi.json")})
+    before = len(app.identities)
+    assert findings_of("R03", looked) == []
+    assert len(app.identities) == before
+
+
+def test_our_own_migrations_are_not_the_applications() -> None:
+    from hipflask.checks.structure import _migrations
+
+    name = "src/hipflask/database/migrations/versions/0001_queue.py"
+    root = str(Path(__file__).parents[2])
+    assert _migrations(look(project={"root": root, "files": [name]})) is None
+    other_name = "shop/migrations/versions/a1.py"
+    found = _migrations(look(project={"root": root, "files": [name, other_name]}))
+    assert found == Path(root, "shop", "migrations")
 
 
 def test_an_inferred_finding_is_no_error() -> None:

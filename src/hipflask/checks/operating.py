@@ -11,6 +11,7 @@ import sys
 from collections.abc import Iterator
 
 from .declaring import Check, Found, Look, Skipped, found
+from .project import is_of_tests
 
 _PROGRAM_S = 120.0
 
@@ -76,7 +77,9 @@ def logs(look: Look) -> Iterator[Found]:
 
 def no_timeout(look: Look) -> Iterator[Found]:
     """O03."""
-    files = [name for name in look.project.files if name.endswith(".py")]
+    files = [
+        name for name in look.project.files if name.endswith(".py") and not is_of_tests(name)
+    ]
     if not files:
         return
     done = _ran(["ruff", "check", "--isolated", "--select", "S113", "--output-format", "json",
@@ -146,7 +149,7 @@ CHECKS = [
         name="no-timeout",
         levels=("I", "W", "W"),
         needs="program",
-        inspects="calls of requests and httpx have a timeout (ruff's S113)",
+        inspects="calls of requests and httpx have a timeout (ruff's S113), those of tests apart",
         why="a host that does not answer keeps a thread for ever",
         fix="timeout=5, or a Destination of hipflask.forward",
         find=no_timeout,

@@ -10,6 +10,8 @@ import functools
 import logging
 import re
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from importlib import import_module
 from typing import Any
 
@@ -33,6 +35,7 @@ _placeholder = re.compile(r"<(?:(\w+)(?:\([^)]*\))?:)?\w+>")
 CANARY = "hf-canary-5c1d9a7e40b2"
 #: Seconds that a request may take before it is left.
 LONGEST_S = 5.0
+_LONGEST_TROUBLE = 300
 
 
 class Answer(msgspec.Struct, kw_only=True):
@@ -45,6 +48,17 @@ class Answer(msgspec.Struct, kw_only=True):
     entered: bool
     #: Whether it tried for the network or a program on the way, and was kept from it.
     was_kept_off: bool
+
+
+class Planned(msgspec.Struct, kw_only=True):
+    """How a plan went: "" for what was not."""
+
+    #: What the plan did, or tried to do, past `run.do`.
+    effect: str = ""
+    #: Why there is no plan.
+    trouble: str = ""
+    #: Whether that is so wherever it is planned.
+    is_sure: bool = False
 
 
 class Probe:
@@ -76,7 +90,7 @@ class Probe:
         path = _placeholder.sub(
             lambda found: _VALUES.get(found[1] or "", "no-such-thing"), route.rule
         )
-        before = len(self.confined.attempts)
+        self.confined.lately.clear()
         credentials = {"Authorization": f"Bearer {CANARY}"} if query else {}
         given = {
             "method": route.method,
@@ -94,7 +108,7 @@ class Probe:
             headers={name.lower(): value for name, value in fields},
             text=text,
             entered=route.endpoint in self._entered,
-            was_kept_off=len(self.confined.attempts) > before or not status,
+            was_kept_off=bool(self.confined.lately) or not status,
         )
 
     def _sent(self, path: str, given: dict[str, Any]) -> tuple[int, list[tuple[str, str]], str]:
@@ -113,8 +127,21 @@ class Probe:
         thread.join(LONGEST_S)
         return got[0] if got else (0, [], "")
 
-    def plan(self, name: str) -> str:
-        """Plan an action with its example; what went wrong, "" for nothing."""
+    @contextmanager
+    def apart(self) -> Iterator[None]:
+        """Inside, the application is as it was loaded: its views, and nobody who knows anybody."""
+        self._take_views(False)
+        is_known = self._somebody in self._app.identities
+        if is_known:
+            self._app.identities.remove(self._somebody)
+        try:
+            yield
+        finally:
+            if is_known:
+                self._app.identities.insert(0, self._somebody)
+
+    def plan(self, name: str) -> Planned:
+        """Plan an action with its example."""
         planning: Any = import_module("hipflask.tools.actions.planning")
         from ..security import Identity  # loaded by whoever has a tool
 
@@ -122,11 +149,24 @@ class Probe:
             for action in getattr(tool, "actions", {}).values():
                 if f"{tool.name}/{action.name}" == name:
                     rows, parameters = getattr(action.function, EXAMPLE)
+                    self.confined.lately.clear()
                     try:
                         planning.make_plan(action, parameters, rows, Identity("check"), {})
                     except planning.PlanError as error:
-                        return str(error)
-        return ""
+                        return self._judged(error, isinstance(error, planning.Leak))
+                    return self._judged(None, False)
+        return Planned()
+
+    def _judged(self, error: Exception | None, is_leak: bool) -> Planned:
+        tried = next(iter(self.confined.lately), "")
+        if tried:
+            return Planned(effect=tried)
+        text = " ".join(str(error or "").split())[:_LONGEST_TROUBLE]
+        if is_leak:
+            return Planned(effect=text)
+        # What the planner refuses by itself is so everywhere; what the action raised may be due to
+        # a database that is not here, or to the example.
+        return Planned(trouble=text, is_sure=error is not None and error.__cause__ is None)
 
     def _take_views(self, are_out: bool) -> None:
         """Put a stand-in into each view's place, or the views back; each time costs a sealing."""

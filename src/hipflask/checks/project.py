@@ -149,6 +149,13 @@ def _pinned(root: Path, path: Path | None) -> Iterator[str]:
                 yield plain_name(found_name[1])
 
 
+def is_of_tests(name: str) -> bool:
+    """Whether a file, named from the root, belongs to the tests and is not served."""
+    *folders, file = name.split("/")
+    named_so = file.startswith(("test_", "conftest.")) or file.endswith("_test.py")
+    return named_so or bool({"tests", "test"} & set(folders))
+
+
 def plain_name(name: str) -> str:
     """A distribution's name in its one spelling (PEP 503)."""
     return re.sub(r"[-_.]+", "-", name).lower()

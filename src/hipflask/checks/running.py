@@ -110,9 +110,9 @@ def run(options: Options) -> Report:
 
 def make(check: Check, look: Look, skipped: dict[str, str]) -> list[Finding]:
     """The findings of one check. One that fails by itself is left out, and said to be."""
-    level = check.level_at(look.stage)
+    level, fix = check.level_at(look.stage), check.fix
     if look.facts.as_flask:
-        level = lesser(level, check.as_flask)
+        level, fix = lesser(level, check.as_flask), check.fix_as_flask or fix
     if level == "-":
         return []
     try:
@@ -135,7 +135,7 @@ def make(check: Check, look: Look, skipped: dict[str, str]) -> list[Finding]:
                 file=file,
                 line=line,
                 why=check.why,
-                fix=check.fix,
+                fix=fix,
             )
         )
     return made
