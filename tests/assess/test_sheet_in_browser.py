@@ -103,10 +103,33 @@ def test_it_fits_and_axe_finds_nothing(page: Any) -> None:
             assert [one["id"] for one in found] == []
 
 
+OVERLAPS = """() => [...document.querySelectorAll("th, td, dt, dd")].filter(one => {
+  const text = document.createRange(), cell = one.getBoundingClientRect();
+  text.selectNodeContents(one);
+  return text.getBoundingClientRect().right > cell.right + 1;
+}).map(one => one.textContent)"""
+
+
+@pytest.mark.parametrize("medium", ["screen", "print"])
+def test_no_cell_runs_into_the_next(page: Any, medium: str) -> None:
+    page.emulate_media(media=medium)
+    for width, height in SIZES.values():
+        page.set_viewport_size({"width": width, "height": height})
+        assert page.evaluate(OVERLAPS) == []
+
+
 def test_headings_of_the_table_are_of_one_line(page: Any) -> None:
-    page.set_viewport_size({"width": 375, "height": 800})
+    page.set_viewport_size({"width": 800, "height": 800})
     row = page.locator("thead tr").evaluate("row => row.getBoundingClientRect().height")
-    assert row < 40
+    assert 0 < row < 40
+
+
+def test_a_phone_shows_the_whole_table_as_a_table(page: Any) -> None:
+    page.set_viewport_size({"width": 375, "height": 800})
+    rows = page.get_by_role("row").filter(has=page.get_by_role("rowheader"))
+    assert rows.count() == page.get_by_role("rowheader").count() == 10
+    assert page.get_by_role("columnheader").count() == 4
+    assert page.locator("tbody td").first.bounding_box()["width"] > 300
 
 
 @pytest.mark.parametrize("paper", ["A4", "Letter"])

@@ -13,6 +13,7 @@ import msgspec
 
 from ..checks.declaring import Finding
 from ..checks.facts import Facts, Project, Recorded, Route
+from ..checks.project import migrations_of
 from ..checks.tested import missing_states
 from .model import Dimension, Gap, Line
 from .traffic import Traffic
@@ -21,7 +22,9 @@ from .traffic import Traffic
 YEAR_DAYS = 400
 _NO_TRAFFIC = "give --traffic FILE"
 _NO_RECORD = "run pytest -p hipflask.checks.recorder"
-_is_container = re.compile(r"(.*/)?(Dockerfile|Containerfile)(\.(?!jinja|j2|md|dockerignore)\w+)?\Z").match
+_is_container = re.compile(
+    r"(.*/)?(Dockerfile|Containerfile)(\.(?!jinja|j2|md|dockerignore)\w+)?\Z"
+).match
 _is_manifest = re.compile(
     r"(.*/)?(k8s|kubernetes|deploy|helm|chart)s?/.*\.ya?ml\Z"
     r"|(.*/)?(kubernetes|docker-compose|compose|fly|render)\.(ya?ml|toml)\Z"
@@ -29,7 +32,6 @@ _is_manifest = re.compile(
 _is_ci = re.compile(r"\.github/workflows/.*\.ya?ml\Z|\.gitlab-ci\.yml\Z|\.ci/.*").match
 _is_alert = re.compile(r"(.*/)?[\w.-]*alerts?[\w.-]*\.(ya?ml|md)\Z").match
 _is_runbook = re.compile(r"(.*/)?[\w.-]*(rollback|runbook)[\w.-]*\.md\Z", re.I).match
-_is_migration = re.compile(r"(.*/)?versions/[^/]+\.py\Z").match
 _is_drill = re.compile(r"(.*/)?[\w.-]*(restore|backup)[\w.-]*\.(md|py|sh)\Z", re.I).match
 
 
@@ -180,7 +182,7 @@ def authentication(known: Known) -> Dimension:
 def persistence(known: Known) -> Dimension:
     """What is kept, how its tables come about, and whether a copy was ever brought back."""
     facts, files = known.facts, known.project.files
-    migrations = [name for name in files if _is_migration(name)]
+    migrations = migrations_of(known.project)
     drills = [name for name in files if _is_drill(name)]
     kinds = ", ".join(sorted({one.kind for one in facts.stores})) or "none declared"
     lines = [

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import re
 from pathlib import Path
+
+from markupsafe import Markup, escape
 
 from . import showing
 from .effort import said
@@ -37,6 +40,7 @@ def as_page(made: Assessment) -> str:
         basis_of=showing.basis_of,
         past_of=showing.past_of,
         gap_of=gap_of,
+        breaking=breaking,
         said=said,
     )
     gaps, facts = fitting(made)
@@ -49,6 +53,11 @@ def gap_of(gap: Gap) -> str:
     """A gap in a few words; what the whole application lacks is not said to be its own."""
     text = gap.what if gap.where == "application" else f"{gap.where}: {gap.what}"
     return text if len(text) <= LONGEST_NAME else text[: LONGEST_NAME - 1] + "\u2026"
+
+
+def breaking(text: str) -> Markup:
+    """Text that a line may end in where a path or a dotted name goes on."""
+    return Markup(re.sub(r"(?<=\w)\.(?=\w)|/(?=.)", r"<wbr>\g<0>", str(escape(text))))
 
 
 def fitting(made: Assessment) -> tuple[int, int]:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from .declaring import Check, Found, Look, Skipped, found
-from .project import is_of_tests, plain_name
+from .project import is_of_tests, is_ours, migrations_of, plain_name
 
 _OF_HTTP = {
     "abort", "current_app", "flash", "g", "jsonify", "make_response", "redirect", "render_template",
@@ -104,16 +104,11 @@ def schema_drift(look: Look) -> Iterator[Found]:
 
 
 def _migrations(look: Look) -> Path | None:
-    own = Path(__file__).resolve().parents[1]  # whose steps make no table of the application's
-    folders = [Path(look.project.root, name).parent for name in look.project.files
-               if name.count("/") >= 2 and name.endswith(".py")]  # fmt: skip
-    for folder in dict.fromkeys(folders):
-        if folder.name == "versions" and not folder.is_relative_to(own):
-            return folder.parent
+    for name in migrations_of(look.project):
+        return Path(look.project.root, name).parents[1]
     for name in look.project.files:  # made, and empty as yet
-        path = Path(look.project.root, name)
-        if path.name == "script.py.mako" and not path.is_relative_to(own):
-            return path.parent
+        if name.endswith("script.py.mako") and not is_ours(look.project, name):
+            return Path(look.project.root, name).parent
     return None
 
 
