@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import gc
+import logging
+import os
 import sqlite3
 import subprocess
 import sys
 from collections.abc import Callable
 from datetime import date
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import msgspec
@@ -39,7 +40,7 @@ from hipflask.checks.gathering import gather
 from hipflask.checks.probing import Probe
 from hipflask.checks.running import _silenced, make
 from hipflask.ops import probes
-from hipflask.security import ApiKey, hashed_keys, public, roles
+from hipflask.security import ApiKey, authenticated, hashed_keys, public, roles
 
 from .projects import TODAY
 
@@ -216,6 +217,29 @@ def telling(is_broken: bool) -> Flask:
     return app
 
 
+def told_by_view(is_broken: bool) -> Flask:
+    app = Flask("told_by_view")
+
+    @app.get("/a", access=authenticated)
+    def view() -> str:
+        from hipflask import request
+
+        # What is written only for those who look for a fault is no leak.
+        app.logger.log(logging.WARNING if is_broken else logging.DEBUG, "asked %s", request.url)
+        return ""
+
+    app.identities = [ApiKey(hashed_keys({}))]
+    return app
+
+
+def own_handler(is_broken: bool) -> Flask:
+    app = Flask(f"own_handler_{is_broken}")
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(logging.Formatter("%(message)s" + " %(request_id)s" * (not is_broken)))
+    app.logger.addHandler(handler)
+    return app
+
+
 def keyed(is_broken: bool) -> Flask:
     app = Flask("keyed")
     app.secret_key = "0f9b1d7c35e84a62b8d4f6a1c3e5079b" if is_broken else "f1" * 3 + "02468ace" * 4
@@ -295,7 +319,9 @@ def layered(is_broken: bool, folder: Path) -> Look:
 def calling(is_broken: bool, folder: Path) -> Look:
     text = f"import requests\nrequests.get('http://x'{'' if is_broken else ', timeout=5'})\n"
     tests = "import requests\nrequests.get('http://x')\n"
-    return look(project=project_of(folder, calls_py=text, tests__test_calls_py=tests))
+    # The program of that name is asked, and no file of the project.
+    files = {"tests__test_calls_py": tests, "ruff_py": "raise SystemExit('not this one')\n"}
+    return look(project=project_of(folder, calls_py=text, **files))
 
 
 def audited(is_broken: bool, folder: Path, monkeypatch: pytest.MonkeyPatch) -> Look:
@@ -323,7 +349,8 @@ def committed(is_broken: bool, folder: Path) -> Look:
 
 
 LIVE: dict[str, Callable[[bool], Flask]] = {
-    "A02": guarded, "R02": typed, "O01": stored, "O02": telling, "C05 page": page,
+    "A02": guarded, "R02": typed, "O01": stored, "O02": telling, "O02 view": told_by_view,
+    "O02 handler": own_handler, "C05 page": page,
 }  # fmt: skip
 MADE: dict[str, Callable[..., Look]] = {
     "C01": committed, "R03": documented, "D01": drifting, "T02": planned, "L01": layered,
@@ -432,6 +459,36 @@ def test_our_own_migrations_are_not_the_applications() -> None:
     other_name = "shop/migrations/versions/a1.py"
     found = _migrations(look(project={"root": root, "files": [name, other_name]}))
     assert found == Path(root, "shop", "migrations")
+
+
+@pytest.mark.parametrize(
+    ("code", "printed", "said"),
+    [
+        (1, "", "pip-audit failed: no network"),
+        (0, '{"dependencies": [{"name": "own", "skip_reason": "not on PyPI"}]}',
+         "1 of 1 packages could not be looked up: not on PyPI"),
+    ],
+)  # fmt: skip
+def test_what_no_audit_has_seen_is_not_called_clean(
+    code: int, printed: str, said: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is called clean by pip-audit, which ends with 1 for a finding and for a failure."""
+    program = f"import sys\nprint({printed!r})\nprint('no network', file=sys.stderr)\n"
+    (tmp_path / "pip_audit.py").write_text(f"{program}sys.exit({code})\n")
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path), prepend=os.pathsep)
+    skipped: dict[str, str] = {}
+    assert make(catalogue()["O04"], look(project={"root": str(tmp_path)}), skipped) == []
+    assert skipped == {"O04": said}
+
+
+def test_packages_that_no_audit_knows_are_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    from hipflask.checks import operating
+
+    packages = '{"name": "x", "version": "1", "vulns": []}, {"name": "own", "skip_reason": "?"}'
+    told = f'{{"dependencies": [{packages}]}}'
+    monkeypatch.setattr(operating, "_ran", lambda words, root: told)
+    (one,) = findings_of("O04", look())
+    assert one.level == "I" and one.fact == "1 of 2 packages could not be looked up: own"
 
 
 def test_an_inferred_finding_is_no_error() -> None:

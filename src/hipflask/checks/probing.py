@@ -216,16 +216,25 @@ class _Somebody:
         return self.name, {"type": "http", "scheme": "bearer"}
 
 
-class Listening(logging.Handler):
-    """Keeps what is logged, as text."""
+@contextmanager
+def listening(logger: logging.Logger) -> Iterator[list[tuple[str, str]]]:
+    """Inside, what is logged, as the logger's name and the text; `logger` is the application's."""
+    heard: list[tuple[str, str]] = []
+    inner, level = logging.getLogRecordFactory(), logger.level
 
-    def __init__(self) -> None:
-        super().__init__(logging.DEBUG)
-        self.lines: list[str] = []
-
-    def emit(self, record: logging.LogRecord) -> None:
-        """Keep one record."""
+    def make(*args: Any, **kwargs: Any) -> logging.LogRecord:
+        record = inner(*args, **kwargs)
         try:
-            self.lines.append(record.getMessage())
+            heard.append((record.name, record.getMessage()))
         except Exception as error:
-            self.lines.append(f"a record that cannot be made a text: {error}")
+            heard.append((record.name, f"a record that cannot be made a text: {error}"))
+        return record
+
+    logging.setLogRecordFactory(make)
+    if level == logging.NOTSET:
+        logger.setLevel(logging.INFO)  # as `serve` does
+    try:
+        yield heard
+    finally:
+        logging.setLogRecordFactory(inner)
+        logger.setLevel(level)
