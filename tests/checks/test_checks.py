@@ -8,6 +8,7 @@ import os
 import sqlite3
 import subprocess
 import sys
+import threading
 from collections.abc import Callable
 from datetime import date
 from pathlib import Path
@@ -17,6 +18,7 @@ import msgspec
 import pytest
 
 from hipflask import Flask, Response, redirect
+from hipflask.checks import probing
 from hipflask.checks.catalogue import catalogue
 from hipflask.checks.confining import Confined
 from hipflask.checks.declaring import Found, Look
@@ -57,6 +59,12 @@ def look(*, facts: Given | None = None, project: Given | None = None, **more: An
     given: Given = {"stage": "service", "today": TODAY, **more}
     inside = {"root": "/nowhere", **(project or {})}
     return Look(facts=Facts(**(facts or {})), project=Project(**inside), **given)
+
+
+@pytest.fixture(autouse=True)
+def patient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """On a busy machine an answer may take its time."""
+    monkeypatch.setattr(probing, "LONGEST_S", 60.0)
 
 
 def asked(*hits: tuple[str, str, str, int]) -> Recorded:
@@ -319,9 +327,7 @@ def layered(is_broken: bool, folder: Path) -> Look:
 def calling(is_broken: bool, folder: Path) -> Look:
     text = f"import requests\nrequests.get('http://x'{'' if is_broken else ', timeout=5'})\n"
     tests = "import requests\nrequests.get('http://x')\n"
-    # The program of that name is asked, and no file of the project.
-    files = {"tests__test_calls_py": tests, "ruff_py": "raise SystemExit('not this one')\n"}
-    return look(project=project_of(folder, calls_py=text, **files))
+    return look(project=project_of(folder, calls_py=text, tests__test_calls_py=tests))
 
 
 def audited(is_broken: bool, folder: Path, monkeypatch: pytest.MonkeyPatch) -> Look:
@@ -461,6 +467,15 @@ def test_our_own_migrations_are_not_the_applications() -> None:
     assert found == Path(root, "shop", "migrations")
 
 
+def test_no_file_of_the_project_is_run_in_place_of_a_program(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "ruff.py").write_text("open('ran', 'w').close()\n")
+    monkeypatch.delenv("PYTHONPATH", raising=False)
+    assert findings_of("O03", calling(False, tmp_path)) == []
+    assert not (tmp_path / "ran").exists()
+
+
 @pytest.mark.parametrize(
     ("code", "printed", "said"),
     [
@@ -505,6 +520,21 @@ def test_a_check_that_fails_is_left_out_and_said() -> None:
     check = other(catalogue()["A01"], find=fail)
     assert make(check, look(), skipped) == []
     assert skipped == {"A01": "the check failed: RuntimeError: no"}
+
+
+def test_a_route_that_does_not_answer_is_said(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    app, ends = guarded(False), threading.Event()
+    app.before_request(lambda: ends.wait(60) and None)
+    looked = asking(app, tmp_path)
+    monkeypatch.setattr(probing, "LONGEST_S", 0.1)
+    skipped: dict[str, str] = {}
+    assert make(catalogue()["A02"], looked, skipped) == []
+    ends.set()
+    (told,) = skipped.values()
+    assert told.startswith("not made of what did not answer in time: GET /")
+    assert looked.probe.unanswered() == []
 
 
 def test_a_silence_that_has_ended_still_silences_and_is_told() -> None:

@@ -44,7 +44,7 @@ ERRORS = {
     },
     "gateway": {
         ("A04", "provider proxy"), ("A05", "provider dev"), ("A06", "POST /partner"),
-        ("O02", "log"),
+        ("O02", "logger app"),
     },
     "blog": {
         ("C01", "SECRET_KEY in blog/__init__.py"), ("C06", "MAX_CONTENT_LENGTH"),

@@ -34,7 +34,7 @@ _placeholder = re.compile(r"<(?:(\w+)(?:\([^)]*\))?:)?\w+>")
 #: A text that no log may repeat.
 CANARY = "hf-canary-5c1d9a7e40b2"
 #: Seconds that a request may take before it is left.
-LONGEST_S = 5.0
+LONGEST_S = 15.0
 _LONGEST_TROUBLE = 300
 
 
@@ -68,6 +68,7 @@ class Probe:
         self._app = app
         self.confined = confined
         self._entered: set[str] = set()
+        self._unanswered: list[str] = []
         self._views = dict(app.view_functions)
         self._are_out = False
         self._somebody = _Somebody()
@@ -103,6 +104,8 @@ class Probe:
         self._somebody.roles = frozenset(route.roles) if as_somebody else None
         self._entered.clear()
         status, fields, text = self._sent(path, given)
+        if not status and route.name not in self._unanswered:
+            self._unanswered.append(route.name)
         return Answer(
             status=status,
             headers={name.lower(): value for name, value in fields},
@@ -110,6 +113,11 @@ class Probe:
             entered=route.endpoint in self._entered,
             was_kept_off=bool(self.confined.lately) or not status,
         )
+
+    def unanswered(self) -> list[str]:
+        """The routes that did not answer in time since this was asked last."""
+        names, self._unanswered = self._unanswered, []
+        return names
 
     def _sent(self, path: str, given: dict[str, Any]) -> tuple[int, list[tuple[str, str]], str]:
         """Status, fields and the text of the answer; 0 where none came in time."""

@@ -123,6 +123,8 @@ def make(check: Check, look: Look, skipped: dict[str, str]) -> list[Finding]:
     except Exception as error:
         skipped[check.id] = f"the check failed: {type(error).__name__}: {error}"
         return []
+    if look.probe is not None and (names := look.probe.unanswered()):
+        skipped[check.id] = f"not made of what did not answer in time: {', '.join(names)}"
     made = []
     for one in given:
         file, line = split_place(one.at)
