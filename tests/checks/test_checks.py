@@ -526,7 +526,11 @@ def test_a_route_that_does_not_answer_is_said(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     app, ends = guarded(False), threading.Event()
-    app.before_request(lambda: ends.wait(60) and None)
+
+    @app.before_request
+    def wait() -> None:
+        ends.wait(60)
+
     looked = asking(app, tmp_path)
     monkeypatch.setattr(probing, "LONGEST_S", 0.1)
     skipped: dict[str, str] = {}
