@@ -338,7 +338,7 @@ class RSGIScope:
     """Granian's scope object. RSGI has no root path: SCRIPT_NAME is not passed on."""
 
     proto = "http"
-    rsgi_version = "1.5"
+    rsgi_version = "1.6"
 
     def __init__(self, environ: dict[str, Any]) -> None:
         fields = _fields(environ)

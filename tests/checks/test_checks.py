@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 import gc
+import logging
+import os
 import sqlite3
 import subprocess
 import sys
+import threading
 from collections.abc import Callable
 from datetime import date
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import msgspec
 import pytest
 
-from hipflask import Flask, Response
+from hipflask import Flask, Response, redirect
+from hipflask.checks import probing
 from hipflask.checks.catalogue import catalogue
 from hipflask.checks.confining import Confined
 from hipflask.checks.declaring import Found, Look
@@ -39,7 +42,7 @@ from hipflask.checks.gathering import gather
 from hipflask.checks.probing import Probe
 from hipflask.checks.running import _silenced, make
 from hipflask.ops import probes
-from hipflask.security import ApiKey, hashed_keys, public, roles
+from hipflask.security import ApiKey, authenticated, hashed_keys, public, roles
 
 from .projects import TODAY
 
@@ -56,6 +59,12 @@ def look(*, facts: Given | None = None, project: Given | None = None, **more: An
     given: Given = {"stage": "service", "today": TODAY, **more}
     inside = {"root": "/nowhere", **(project or {})}
     return Look(facts=Facts(**(facts or {})), project=Project(**inside), **given)
+
+
+@pytest.fixture(autouse=True)
+def patient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """On a busy machine an answer may take its time."""
+    monkeypatch.setattr(probing, "LONGEST_S", 60.0)
 
 
 def asked(*hits: tuple[str, str, str, int]) -> Recorded:
@@ -216,6 +225,29 @@ def telling(is_broken: bool) -> Flask:
     return app
 
 
+def told_by_view(is_broken: bool) -> Flask:
+    app = Flask("told_by_view")
+
+    @app.get("/a", access=authenticated)
+    def view() -> str:
+        from hipflask import request
+
+        # What is written only for those who look for a fault is no leak.
+        app.logger.log(logging.WARNING if is_broken else logging.DEBUG, "asked %s", request.url)
+        return ""
+
+    app.identities = [ApiKey(hashed_keys({}))]
+    return app
+
+
+def own_handler(is_broken: bool) -> Flask:
+    app = Flask(f"own_handler_{is_broken}")
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(logging.Formatter("%(message)s" + " %(request_id)s" * (not is_broken)))
+    app.logger.addHandler(handler)
+    return app
+
+
 def keyed(is_broken: bool) -> Flask:
     app = Flask("keyed")
     app.secret_key = "0f9b1d7c35e84a62b8d4f6a1c3e5079b" if is_broken else "f1" * 3 + "02468ace" * 4
@@ -231,6 +263,8 @@ def page(is_broken: bool) -> Flask:
     def view() -> Response:
         return Response("<p>", headers={} if is_broken else fields)
 
+    # Nobody is shown it.
+    app.get("/old", access=public)(lambda: redirect("/"))
     return app
 
 
@@ -260,31 +294,24 @@ def drifting(is_broken: bool, folder: Path) -> Look:
     return asking(app, folder, project=files)
 
 
-def planned(is_broken: bool, folder: Path, monkeypatch: pytest.MonkeyPatch) -> Look:
-    """The planner of tools, as far as the check speaks with it."""
-
-    class PlanError(Exception):
-        pass
-
-    def make_plan(action: Any, parameters: Any, rows: Any, by: Any, about: Any) -> None:
-        assert parameters == {"amount": 5} and len(rows) == 1
-        if is_broken:
-            raise PlanError("refund writes to the database while it is only planned")
-
-    made = SimpleNamespace(PlanError=PlanError, make_plan=make_plan)
-    for name in ("hipflask.tools", "hipflask.tools.actions"):
-        monkeypatch.setitem(sys.modules, name, SimpleNamespace(__path__=[]))  # type: ignore[arg-type]
-    monkeypatch.setitem(sys.modules, "hipflask.tools.actions.planning", made)  # type: ignore[arg-type]
+def planned(is_broken: bool, folder: Path) -> Look:
+    """An action of a real tool, which is planned by the real planner."""
+    pytest.importorskip("sqlalchemy")
     from hipflask.checks import example
+    from hipflask.tools import Tool
+    from hipflask.tools.actions import Run
 
-    @example(rows=[SimpleNamespace(id=1)], amount=5)
-    def refund(run: Any, row: Any, amount: int) -> None: ...
-
-    action = SimpleNamespace(name="refund", function=refund, approve=frozenset(), undo_for_s=1)
     app = Flask("planned")
-    app.extensions["hipflask.tools"] = {
-        "ops": SimpleNamespace(name="ops", actions={"refund": action})
-    }
+    app.identities = [ApiKey(hashed_keys({}))]
+    ops = Tool(app, "ops")
+
+    @ops.action(roles="clerk")
+    @example(amount=5)
+    def refund(run: Run, amount: int) -> None:
+        if is_broken:
+            (folder / "refunds.txt").write_text(str(amount))
+        run.do(f"refund {amount}", print)
+
     return asking(app, folder)
 
 
@@ -292,12 +319,15 @@ def layered(is_broken: bool, folder: Path) -> Look:
     what = "request" if is_broken else "Flask"
     text = "import typing\nif typing.TYPE_CHECKING:\n    from hipflask import g\n"
     text += f"from hipflask import {what}\n"
-    return look(project=project_of(folder, services__a_py=text))
+    # That of the tests is let be.
+    tests = "from hipflask import request\n"
+    return look(project=project_of(folder, services__a_py=text, tests__services__b_py=tests))
 
 
 def calling(is_broken: bool, folder: Path) -> Look:
     text = f"import requests\nrequests.get('http://x'{'' if is_broken else ', timeout=5'})\n"
-    return look(project=project_of(folder, calls_py=text))
+    tests = "import requests\nrequests.get('http://x')\n"
+    return look(project=project_of(folder, calls_py=text, tests__test_calls_py=tests))
 
 
 def audited(is_broken: bool, folder: Path, monkeypatch: pytest.MonkeyPatch) -> Look:
@@ -325,7 +355,8 @@ def committed(is_broken: bool, folder: Path) -> Look:
 
 
 LIVE: dict[str, Callable[[bool], Flask]] = {
-    "A02": guarded, "R02": typed, "O01": stored, "O02": telling, "C05 page": page,
+    "A02": guarded, "R02": typed, "O01": stored, "O02": telling, "O02 view": told_by_view,
+    "O02 handler": own_handler, "C05 page": page,
 }  # fmt: skip
 MADE: dict[str, Callable[..., Look]] = {
     "C01": committed, "R03": documented, "D01": drifting, "T02": planned, "L01": layered,
@@ -357,8 +388,8 @@ def findings_of(id: str, look: Look) -> list[Any]:
 
 
 NAMES = sorted([*CASES, *LIVE, *MADE])
-# They look at the whole process, or at a module that stands in for another.
-ALONE = ["D01", "O04", "T02"]
+# They look at the whole process, or at a program that stands in for another.
+ALONE = ["D01", "O04"]
 
 
 @pytest.mark.parametrize("name", [name for name in NAMES if name not in ALONE])
@@ -407,6 +438,74 @@ def test_every_check_has_its_fixtures() -> None:
     assert {name.partition(" ")[0] for name in NAMES} == ours
 
 
+def test_probing_leaves_the_document_as_it_was(tmp_path: Path) -> None:
+    """Who asks in the probe's name is no way of logging in that clients have."""
+    from hipflask.api import document
+    from hipflask.cli.openapi import _dump
+
+    def take(item: Item) -> Item:
+        return item
+
+    app = guarded(False)
+    app.post("/typed", access=roles("clerk"))(take)
+    text = _dump(document(app), tmp_path / "openapi.json")
+    (tmp_path / "openapi.json").write_text(text)
+    looked = asking(app, tmp_path, project={"policy": Policy(openapi="openapi.json")})
+    before = len(app.identities)
+    assert findings_of("R03", looked) == []
+    assert len(app.identities) == before
+
+
+def test_our_own_migrations_are_not_the_applications() -> None:
+    from hipflask.checks.structure import _migrations
+
+    name = "src/hipflask/database/migrations/versions/0001_queue.py"
+    root = str(Path(__file__).parents[2])
+    assert _migrations(look(project={"root": root, "files": [name]})) is None
+    other_name = "shop/migrations/versions/a1.py"
+    found = _migrations(look(project={"root": root, "files": [name, other_name]}))
+    assert found == Path(root, "shop", "migrations")
+
+
+def test_no_file_of_the_project_is_run_in_place_of_a_program(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "ruff.py").write_text("open('ran', 'w').close()\n")
+    monkeypatch.delenv("PYTHONPATH", raising=False)
+    assert findings_of("O03", calling(False, tmp_path)) == []
+    assert not (tmp_path / "ran").exists()
+
+
+@pytest.mark.parametrize(
+    ("code", "printed", "said"),
+    [
+        (1, "", "pip-audit failed: no network"),
+        (0, '{"dependencies": [{"name": "own", "skip_reason": "not on PyPI"}]}',
+         "1 of 1 packages could not be looked up: not on PyPI"),
+    ],
+)  # fmt: skip
+def test_what_no_audit_has_seen_is_not_called_clean(
+    code: int, printed: str, said: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is called clean by pip-audit, which ends with 1 for a finding and for a failure."""
+    program = f"import sys\nprint({printed!r})\nprint('no network', file=sys.stderr)\n"
+    (tmp_path / "pip_audit.py").write_text(f"{program}sys.exit({code})\n")
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path), prepend=os.pathsep)
+    skipped: dict[str, str] = {}
+    assert make(catalogue()["O04"], look(project={"root": str(tmp_path)}), skipped) == []
+    assert skipped == {"O04": said}
+
+
+def test_packages_that_no_audit_knows_are_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    from hipflask.checks import operating
+
+    packages = '{"name": "x", "version": "1", "vulns": []}, {"name": "own", "skip_reason": "?"}'
+    told = f'{{"dependencies": [{packages}]}}'
+    monkeypatch.setattr(operating, "_ran", lambda words, root: told)
+    (one,) = findings_of("O04", look())
+    assert one.level == "I" and one.fact == "1 of 2 packages could not be looked up: own"
+
+
 def test_an_inferred_finding_is_no_error() -> None:
     facts = {"routes": [POST], "ways": ["login"]}
     (one,) = findings_of("A03", look(facts=facts))
@@ -421,6 +520,25 @@ def test_a_check_that_fails_is_left_out_and_said() -> None:
     check = other(catalogue()["A01"], find=fail)
     assert make(check, look(), skipped) == []
     assert skipped == {"A01": "the check failed: RuntimeError: no"}
+
+
+def test_a_route_that_does_not_answer_is_said(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    app, ends = guarded(False), threading.Event()
+
+    @app.before_request
+    def wait() -> None:
+        ends.wait(60)
+
+    looked = asking(app, tmp_path)
+    monkeypatch.setattr(probing, "LONGEST_S", 0.1)
+    skipped: dict[str, str] = {}
+    assert make(catalogue()["A02"], looked, skipped) == []
+    ends.set()
+    (told,) = skipped.values()
+    assert told.startswith("not made of what did not answer in time: GET /")
+    assert looked.probe.unanswered() == []
 
 
 def test_a_silence_that_has_ended_still_silences_and_is_told() -> None:

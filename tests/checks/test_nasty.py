@@ -30,6 +30,7 @@ REFUSED = {
 TAKEN = {
     "threads": APP + "import threading\nthreading.Thread(target=threading.Event().wait).start()\n",
     "writes": APP + "open('app.log', 'a').write('x')\nopen('kept.txt', 'w').write('y')\n",
+    "appends": APP + "open('kept.txt', 'a').write('y')\n",
     "logs": APP + "import logging\nlogging.basicConfig(filename='app.log')\n",
     "tries": APP + "import socket\ntry:\n    socket.create_connection(('192.0.2.1', 80), 1)\n"
              "except OSError:\n    pass\n",

@@ -10,8 +10,10 @@ from importlib.util import find_spec
 import pytest
 import yaml
 from click.testing import CliRunner
+from packaging.requirements import Requirement
 
 from hipflask.cli.new import new_command
+from hipflask.stages import beginnings
 from hipflask.stages.beginnings import KINDS, Beginning, BeginningError, check_name, render
 
 MADE = date(2026, 11, 23)
@@ -39,6 +41,15 @@ def test_a_project_is_small_and_whole(kind):
     assert not any(
         "{{" in text or "{%" in text for name, text in files.items() if name != "routes/trials.py"
     )
+
+
+@pytest.mark.parametrize("installed", ["1.2.0", "0.1.0.dev188+g4b8d417e5"])
+def test_a_project_asks_for_a_version_that_can_be_asked_for(installed, monkeypatch):
+    """What names a commit is no part of a requirement: pip refuses it."""
+    monkeypatch.setattr(beginnings, "version", lambda name: installed)
+    files = render(Beginning(kind="api", name="spare-parts", made=MADE), "ada")
+    (asked,) = tomllib.loads(files["pyproject.toml"])["project"]["dependencies"]
+    assert Requirement(asked).specifier.contains(installed, prereleases=True)
 
 
 @pytest.mark.parametrize("kind", KINDS)

@@ -59,6 +59,7 @@ def assess(asked: Asked) -> Assessment:
         facts=report.facts,
         project=project,
         findings=report.findings,
+        skipped=report.skipped,
         record=read_recorded(project, asked.record),
         traffic=traffic,
     )
@@ -92,9 +93,9 @@ def _table(pyproject: str) -> Any:
 
 
 def _sources(report: Report, known: Known, traffic: Traffic | None, decisions: int) -> list[Line]:
-    git = {"git": "tracked files", "shallow": "tracked files of a shallow clone"}
+    git = {"git": "those tracked by git", "shallow": "those tracked by a shallow clone"}
     lines = [
-        Line(label="files", value=git.get(report.project.git, "files that are there, without git"),
+        Line(label="files", value=git.get(report.project.git, "those that are there, without git"),
              source="git ls-files" if report.project.git else "folder"),
         Line(label="checks made", value=len(report.made), source="hipflask check"),
         Line(label="checks not made", value=len(report.skipped), source="hipflask check"),

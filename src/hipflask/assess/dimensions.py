@@ -13,6 +13,7 @@ import msgspec
 
 from ..checks.declaring import Finding
 from ..checks.facts import Facts, Project, Recorded, Route
+from ..checks.project import migrations_of
 from ..checks.tested import missing_states
 from .model import Dimension, Gap, Line
 from .traffic import Traffic
@@ -21,7 +22,9 @@ from .traffic import Traffic
 YEAR_DAYS = 400
 _NO_TRAFFIC = "give --traffic FILE"
 _NO_RECORD = "run pytest -p hipflask.checks.recorder"
-_is_container = re.compile(r"(.*/)?(Dockerfile|Containerfile)(\.\w+)?\Z").match
+_is_container = re.compile(
+    r"(.*/)?(Dockerfile|Containerfile)(\.(?!jinja|j2|md|dockerignore)\w+)?\Z"
+).match
 _is_manifest = re.compile(
     r"(.*/)?(k8s|kubernetes|deploy|helm|chart)s?/.*\.ya?ml\Z"
     r"|(.*/)?(kubernetes|docker-compose|compose|fly|render)\.(ya?ml|toml)\Z"
@@ -29,7 +32,6 @@ _is_manifest = re.compile(
 _is_ci = re.compile(r"\.github/workflows/.*\.ya?ml\Z|\.gitlab-ci\.yml\Z|\.ci/.*").match
 _is_alert = re.compile(r"(.*/)?[\w.-]*alerts?[\w.-]*\.(ya?ml|md)\Z").match
 _is_runbook = re.compile(r"(.*/)?[\w.-]*(rollback|runbook)[\w.-]*\.md\Z", re.I).match
-_is_migration = re.compile(r"(.*/)?versions/[^/]+\.py\Z").match
 _is_drill = re.compile(r"(.*/)?[\w.-]*(restore|backup)[\w.-]*\.(md|py|sh)\Z", re.I).match
 
 
@@ -39,6 +41,8 @@ class Known(msgspec.Struct, kw_only=True):
     facts: Facts
     project: Project
     findings: list[Finding]
+    #: Checks that were not made, with the reason.
+    skipped: dict[str, str] = {}
     record: Recorded | None = None
     traffic: Traffic | None = None
 
@@ -61,6 +65,14 @@ def tables_of(facts: Facts, label: str) -> Line:
     if not facts.has_metadata:
         return _unknown(label, "no SQLAlchemy metadata: tables made by hand are not seen")
     return _count(label, facts.tables, "SQLAlchemy metadata")
+
+
+def _constraints_of(facts: Facts) -> Line:
+    label, tables = "constraints beside keys", tables_of(facts, "tables")
+    if tables.value is None:
+        return _unknown(label, tables.why)
+    number = sum(one.constraints for one in facts.tables)
+    return Line(label=label, value=number, source=tables.source)
 
 
 def _route_gaps(
@@ -170,14 +182,13 @@ def authentication(known: Known) -> Dimension:
 def persistence(known: Known) -> Dimension:
     """What is kept, how its tables come about, and whether a copy was ever brought back."""
     facts, files = known.facts, known.project.files
-    migrations = [name for name in files if _is_migration(name)]
+    migrations = migrations_of(known.project)
     drills = [name for name in files if _is_drill(name)]
     kinds = ", ".join(sorted({one.kind for one in facts.stores})) or "none declared"
     lines = [
         Line(label="stores", value=kinds, source="configuration"),
         tables_of(facts, "tables"),
-        Line(label="constraints beside keys", value=sum(one.constraints for one in facts.tables),
-             source="SQLAlchemy metadata"),
+        _constraints_of(facts),
         _count("migrations", migrations, "files in versions/"),
         _unknown("size", "ask the database: it differs from machine to machine"),
         _count("notes or tests of backup and restore", drills, "file names"),
@@ -309,7 +320,9 @@ def integrations(known: Known) -> Dimension:
              source=one.place or "hooks")
         for one in facts.webhooks
     ]  # fmt: skip
-    lines.append(_count("calls without a timeout", late, "ruff S113"))
+    label = "calls without a timeout"
+    why = known.skipped.get("O03")
+    lines.append(_unknown(label, why) if why else _count(label, late, "ruff S113"))
     gaps = [Gap(where=one.where, what="no timeout", unit="host", source=one.where) for one in late]
     gaps += [
         Gap(where=f"webhook {one.name}", what="no secret", unit="host", source=one.place)

@@ -41,7 +41,7 @@ def paths(known: Known, dimensions: Sequence[Dimension]) -> list[Path]:
             needs=[
                 Line(label="routes to serve elsewhere", value=len(routes), source="url_map"),
                 Line(
-                    label="of these described, so that a successor can be held against them",
+                    label="of these with a written contract",
                     value=documented,
                     of=len(routes),
                     source="OpenAPI",

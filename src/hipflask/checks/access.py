@@ -121,6 +121,7 @@ CHECKS = [
         inspects="every method of every route has a stance: its own, its blueprint's, the app's",
         why="a route that says nothing is open, and nobody can tell whether that was meant",
         fix="declare it: access=public, authenticated or roles(...) on the route, or app.access",
+        fix_as_flask="nothing to mend: it is counted, as stances come with hipflask alone",
         find=access_undeclared,
     ),
     Check(
@@ -141,6 +142,7 @@ CHECKS = [
         inspects="routes that write and are called with a cookie have the origin guard before them",
         why="any other site can have a visitor's browser write in his name",
         fix="from hipflask.guards import protect; protect(app)",
+        fix_as_flask="CSRFProtect(app) of Flask-WTF, and its token in each form",
         find=origin_guard_off,
     ),
     Check(

@@ -148,6 +148,8 @@ def _answered(look: Look) -> Iterator[Found]:
             continue
         answer = look.probe.ask(route, accept="text/html", enters=True)
         is_page = answer.headers.get("content-type", "").startswith("text/html")
+        # Nobody is shown what stands in a redirect.
+        is_page = is_page and not 300 <= answer.status < 400
         if not is_page or answer.status >= 500 or answer.was_kept_off:
             continue
         lacking = _lacking(answer.headers)
@@ -225,6 +227,7 @@ CHECKS = [
         inspects="the session's cookie is Secure, HttpOnly and SameSite, where sessions are in use",
         why="without them the session leaks over plain HTTP, to scripts or to other sites' forms",
         fix="protect(app, https=True), or silence it for an intranet without HTTPS",
+        fix_as_flask="set SESSION_COOKIE_SECURE=True, SESSION_COOKIE_SAMESITE='Lax' in app.config",
         find=cookie_flags,
     ),
     Check(
@@ -236,6 +239,7 @@ CHECKS = [
         " Referrer-Policy; with --probe each GET page's answer",
         why="they are what stops a script that got into a page",
         fix="from hipflask.guards import protect; protect(app), and csp_nonce() for inline scripts",
+        fix_as_flask="set them in an app.after_request function, or by Flask-Talisman",
         find=headers,
     ),
     Check(
@@ -246,6 +250,7 @@ CHECKS = [
         inspects="body size, parts and fields of forms, and the time for a body have limits",
         why="one client can fill memory or disk, or hold a thread for ever",
         fix="leave HIPFLASK_DEFAULTS as 'secure', or set the key to a number",
+        fix_as_flask="set the key to a number in app.config",
         find=limits,
     ),
 ]  # fmt: skip

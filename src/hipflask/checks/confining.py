@@ -15,6 +15,7 @@ import os
 import shutil
 import sqlite3
 import sys
+from contextvars import Context
 from pathlib import Path
 from typing import Any
 
@@ -38,6 +39,8 @@ class Confined:
         self._copies: dict[str, str] = {}
         #: What was tried and did not happen, in order, each once.
         self.attempts: list[str] = []
+        #: The same as often as it was tried, since somebody emptied it.
+        self.lately: list[str] = []
         #: While true, databases cannot be opened: for a check of readiness.
         self.is_cut = False
         self._is_exempt = False
@@ -57,6 +60,8 @@ class Confined:
         sys.addaudithook(self._audit)
 
     def _tell(self, text: str) -> None:
+        if len(self.lately) < _MOST_ATTEMPTS:
+            self.lately.append(text)
         if text not in self.attempts and len(self.attempts) < _MOST_ATTEMPTS:
             self.attempts.append(text)
 
@@ -94,12 +99,13 @@ class Confined:
         real = os.path.abspath(path)
         known = self._copies.get(real)
         if known is None:
-            known = self._copies[real] = os.path.join(
-                self._scratch, f"{len(self._copies)}-{os.path.basename(real)}"
-            )
+            known = os.path.join(self._scratch, f"{len(self._copies)}-{os.path.basename(real)}")
             for end in ("", "-wal") if keeps else ():
                 if os.path.isfile(real + end) and os.path.getsize(real + end) <= MOST_COPIED_BYTES:
-                    shutil.copyfile(real + end, known + end)
+                    # In a context of its own: the fence around a plan is not meant for this.
+                    Context().run(shutil.copyfile, real + end, known + end)
+            # Only now: until then its name stands for the file itself.
+            self._copies[real] = known
         return known
 
     def _open(self, file: Any, mode: str = "r", *rest: Any, **named: Any) -> Any:

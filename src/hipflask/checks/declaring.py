@@ -78,6 +78,8 @@ class Check(msgspec.Struct, frozen=True, kw_only=True):
     find: Callable[[Look], Iterator[Found]]
     #: For an application of plain Flask, which cannot say more: no more than this.
     as_flask: Level = "E"
+    #: The way out for one that stays with plain Flask, where it is another.
+    fix_as_flask: str = ""
     #: Made only where it is asked for: with --only, or with what `opt_in` names.
     opt_in: str = ""
 

@@ -100,7 +100,6 @@ class Action(msgspec.Struct, frozen=True, kw_only=True):
     needs_approval: bool = False
     has_secret: bool = False
     promises_undo: bool = False
-    gives_undo: bool | None = None
     has_example: bool = False
     place: str = ""
 

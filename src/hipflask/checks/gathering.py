@@ -8,6 +8,7 @@ import inspect
 import ipaddress
 import os
 import platform
+import re
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -49,6 +50,9 @@ _TOLD = (
     "CONTENT_SECURITY_POLICY", "CONTENT_SECURITY_POLICY_REPORT_ONLY", "FRAME_OPTIONS",
     "REFERRER_POLICY", "LOGS", "TYPED_VIEWS", "OPENAPI", "RATE_LIMIT", "TRUSTED_HOSTS",
 )  # fmt: skip
+_is_database = re.compile(
+    r"(sqlite|postgres(ql)?|mysql|mariadb|mssql|oracle|cockroachdb)(\+\w+)?://"
+).match
 _STORES = ("HIPFLASK_DATABASE_URL", "SQLALCHEMY_DATABASE_URI", "DATABASE_URL", "DATABASE")
 _BODIES = {Place.BODY: "model", Place.FORM: "model", Place.FILE: "model", Place.STREAM: "raw"}
 
@@ -431,6 +435,12 @@ def _stores(app: Any, hooks: Any) -> list[Stored]:
     given = {key: app.config.get(key) or os.environ.get(key) for key in _STORES}
     if hooks is not None and hooks.url:
         given["Hooks(inbox=)"] = hooks.url
+    # A tool's or an application's own, under whatever name.
+    given |= {
+        key: value
+        for key, value in sorted(app.config.items())
+        if isinstance(value, str) and _is_database(value)
+    }
     stores = []
     for source, url in given.items():
         if isinstance(url, (str, os.PathLike)) and (text := os.fspath(url)):

@@ -10,6 +10,8 @@ import functools
 import logging
 import re
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from importlib import import_module
 from typing import Any
 
@@ -32,7 +34,8 @@ _placeholder = re.compile(r"<(?:(\w+)(?:\([^)]*\))?:)?\w+>")
 #: A text that no log may repeat.
 CANARY = "hf-canary-5c1d9a7e40b2"
 #: Seconds that a request may take before it is left.
-LONGEST_S = 5.0
+LONGEST_S = 15.0
+_LONGEST_TROUBLE = 300
 
 
 class Answer(msgspec.Struct, kw_only=True):
@@ -47,6 +50,17 @@ class Answer(msgspec.Struct, kw_only=True):
     was_kept_off: bool
 
 
+class Planned(msgspec.Struct, kw_only=True):
+    """How a plan went: "" for what was not."""
+
+    #: What the plan did, or tried to do, past `run.do`.
+    effect: str = ""
+    #: Why there is no plan.
+    trouble: str = ""
+    #: Whether that is so wherever it is planned.
+    is_sure: bool = False
+
+
 class Probe:
     """One application, asked in its own process."""
 
@@ -54,6 +68,7 @@ class Probe:
         self._app = app
         self.confined = confined
         self._entered: set[str] = set()
+        self._unanswered: list[str] = []
         self._views = dict(app.view_functions)
         self._are_out = False
         self._somebody = _Somebody()
@@ -76,7 +91,7 @@ class Probe:
         path = _placeholder.sub(
             lambda found: _VALUES.get(found[1] or "", "no-such-thing"), route.rule
         )
-        before = len(self.confined.attempts)
+        self.confined.lately.clear()
         credentials = {"Authorization": f"Bearer {CANARY}"} if query else {}
         given = {
             "method": route.method,
@@ -89,13 +104,20 @@ class Probe:
         self._somebody.roles = frozenset(route.roles) if as_somebody else None
         self._entered.clear()
         status, fields, text = self._sent(path, given)
+        if not status and route.name not in self._unanswered:
+            self._unanswered.append(route.name)
         return Answer(
             status=status,
             headers={name.lower(): value for name, value in fields},
             text=text,
             entered=route.endpoint in self._entered,
-            was_kept_off=len(self.confined.attempts) > before or not status,
+            was_kept_off=bool(self.confined.lately) or not status,
         )
+
+    def unanswered(self) -> list[str]:
+        """The routes that did not answer in time since this was asked last."""
+        names, self._unanswered = self._unanswered, []
+        return names
 
     def _sent(self, path: str, given: dict[str, Any]) -> tuple[int, list[tuple[str, str]], str]:
         """Status, fields and the text of the answer; 0 where none came in time."""
@@ -113,8 +135,21 @@ class Probe:
         thread.join(LONGEST_S)
         return got[0] if got else (0, [], "")
 
-    def plan(self, name: str) -> str:
-        """Plan an action with its example; what went wrong, "" for nothing."""
+    @contextmanager
+    def apart(self) -> Iterator[None]:
+        """Inside, the application is as it was loaded: its views, and nobody who knows anybody."""
+        self._take_views(False)
+        is_known = self._somebody in self._app.identities
+        if is_known:
+            self._app.identities.remove(self._somebody)
+        try:
+            yield
+        finally:
+            if is_known:
+                self._app.identities.insert(0, self._somebody)
+
+    def plan(self, name: str) -> Planned:
+        """Plan an action with its example."""
         planning: Any = import_module("hipflask.tools.actions.planning")
         from ..security import Identity  # loaded by whoever has a tool
 
@@ -122,11 +157,24 @@ class Probe:
             for action in getattr(tool, "actions", {}).values():
                 if f"{tool.name}/{action.name}" == name:
                     rows, parameters = getattr(action.function, EXAMPLE)
+                    self.confined.lately.clear()
                     try:
                         planning.make_plan(action, parameters, rows, Identity("check"), {})
                     except planning.PlanError as error:
-                        return str(error)
-        return ""
+                        return self._judged(error, isinstance(error, planning.Leak))
+                    return self._judged(None, False)
+        return Planned()
+
+    def _judged(self, error: Exception | None, is_leak: bool) -> Planned:
+        tried = next(iter(self.confined.lately), "")
+        if tried:
+            return Planned(effect=tried)
+        text = " ".join(str(error or "").split())[:_LONGEST_TROUBLE]
+        if is_leak:
+            return Planned(effect=text)
+        # What the planner refuses by itself is so everywhere; what the action raised may be due to
+        # a database that is not here, or to the example.
+        return Planned(trouble=text, is_sure=error is not None and error.__cause__ is None)
 
     def _take_views(self, are_out: bool) -> None:
         """Put a stand-in into each view's place, or the views back; each time costs a sealing."""
@@ -176,16 +224,25 @@ class _Somebody:
         return self.name, {"type": "http", "scheme": "bearer"}
 
 
-class Listening(logging.Handler):
-    """Keeps what is logged, as text."""
+@contextmanager
+def listening(logger: logging.Logger) -> Iterator[list[tuple[str, str]]]:
+    """Inside, what is logged, as the logger's name and the text; `logger` is the application's."""
+    heard: list[tuple[str, str]] = []
+    inner, level = logging.getLogRecordFactory(), logger.level
 
-    def __init__(self) -> None:
-        super().__init__(logging.DEBUG)
-        self.lines: list[str] = []
-
-    def emit(self, record: logging.LogRecord) -> None:
-        """Keep one record."""
+    def make(*args: Any, **kwargs: Any) -> logging.LogRecord:
+        record = inner(*args, **kwargs)
         try:
-            self.lines.append(record.getMessage())
+            heard.append((record.name, record.getMessage()))
         except Exception as error:
-            self.lines.append(f"a record that cannot be made a text: {error}")
+            heard.append((record.name, f"a record that cannot be made a text: {error}"))
+        return record
+
+    logging.setLogRecordFactory(make)
+    if level == logging.NOTSET:
+        logger.setLevel(logging.INFO)  # as `serve` does
+    try:
+        yield heard
+    finally:
+        logging.setLogRecordFactory(inner)
+        logger.setLevel(level)

@@ -149,6 +149,30 @@ def _pinned(root: Path, path: Path | None) -> Iterator[str]:
                 yield plain_name(found_name[1])
 
 
+def is_of_tests(name: str) -> bool:
+    """Whether a file, named from the root, belongs to the tests and is not served."""
+    *folders, file = name.split("/")
+    named_so = file.startswith(("test_", "conftest.")) or file.endswith("_test.py")
+    return named_so or bool({"tests", "test"} & set(folders))
+
+
+def is_ours(project: Project, name: str) -> bool:
+    """Whether a file is one of hipflask itself, in a checkout of it."""
+    return Path(project.root, name).is_relative_to(Path(__file__).resolve().parents[1])
+
+
+def migrations_of(project: Project) -> list[str]:
+    """Alembic's steps among the files; ours make no table of the application's."""
+    return [
+        name
+        for name in project.files
+        if name.endswith(".py")
+        and name.split("/")[-2:-1] == ["versions"]
+        and not name.endswith("/__init__.py")
+        and not is_ours(project, name)
+    ]
+
+
 def plain_name(name: str) -> str:
     """A distribution's name in its one spelling (PEP 503)."""
     return re.sub(r"[-_.]+", "-", name).lower()

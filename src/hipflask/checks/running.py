@@ -110,9 +110,9 @@ def run(options: Options) -> Report:
 
 def make(check: Check, look: Look, skipped: dict[str, str]) -> list[Finding]:
     """The findings of one check. One that fails by itself is left out, and said to be."""
-    level = check.level_at(look.stage)
+    level, fix = check.level_at(look.stage), check.fix
     if look.facts.as_flask:
-        level = lesser(level, check.as_flask)
+        level, fix = lesser(level, check.as_flask), check.fix_as_flask or fix
     if level == "-":
         return []
     try:
@@ -123,6 +123,8 @@ def make(check: Check, look: Look, skipped: dict[str, str]) -> list[Finding]:
     except Exception as error:
         skipped[check.id] = f"the check failed: {type(error).__name__}: {error}"
         return []
+    if look.probe is not None and (names := look.probe.unanswered()):
+        skipped[check.id] = f"not made of what did not answer in time: {', '.join(names)}"
     made = []
     for one in given:
         file, line = split_place(one.at)
@@ -135,7 +137,7 @@ def make(check: Check, look: Look, skipped: dict[str, str]) -> list[Finding]:
                 file=file,
                 line=line,
                 why=check.why,
-                fix=check.fix,
+                fix=fix,
             )
         )
     return made

@@ -135,7 +135,8 @@ CHECKS = [
         inspects="the stage is what was decided last, its commit and evidence are there, and its"
         " owner is among CODEOWNERS",
         why="a stage that nobody decided means nothing, and nobody is called when it breaks",
-        fix="hipflask promote, and owner = in [tool.hipflask]",
+        fix="stage = and owner = in [tool.hipflask] of pyproject.toml; from then on hipflask"
+        " promote",
         find=stage_record,
     ),
     Check(

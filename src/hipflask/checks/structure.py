@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from .declaring import Check, Found, Look, Skipped, found
-from .project import plain_name
+from .project import is_of_tests, is_ours, migrations_of, plain_name
 
 _OF_HTTP = {
     "abort", "current_app", "flash", "g", "jsonify", "make_response", "redirect", "render_template",
@@ -26,7 +26,7 @@ def layers(look: Look) -> Iterator[Found]:
     """L01."""
     routes, services = (*look.project.policy.layers, "", "")[:2]
     for name in look.project.files:
-        if not name.endswith(".py"):
+        if not name.endswith(".py") or is_of_tests(name):
             continue
         parts = name.split("/")
         if services and (services in parts or parts[-1] == f"{services}.py"):
@@ -104,12 +104,10 @@ def schema_drift(look: Look) -> Iterator[Found]:
 
 
 def _migrations(look: Look) -> Path | None:
-    for name in look.project.files:
-        parts = name.split("/")
-        if len(parts) >= 3 and parts[-2] == "versions" and name.endswith(".py"):
-            return Path(look.project.root, *parts[:-2])
+    for name in migrations_of(look.project):
+        return Path(look.project.root, name).parents[1]
     for name in look.project.files:  # made, and empty as yet
-        if name.endswith("script.py.mako"):
+        if name.endswith("script.py.mako") and not is_ours(look.project, name):
             return Path(look.project.root, name).parent
     return None
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from .declaring import Check, Found, Look, found
+from .declaring import Check, Found, Level, Look, found
 from .facts import Recorded, Route
 
 NO_RECORD = "there is no record of a test run"
@@ -47,22 +47,20 @@ def plan_leaks(look: Look) -> Iterator[Found]:
         if not action.has_example:
             yield found(where, "has no example to plan with", action.place, "W")
             continue
-        before = len(look.probe.confined.attempts)
-        if trouble := look.probe.plan(action.name):
-            yield found(where, f"its plan failed: {trouble}", action.place)
-        elif len(look.probe.confined.attempts) > before:
-            did = look.probe.confined.attempts[before]
-            yield found(where, f"its plan has an effect: {did}", action.place)
+        planned = look.probe.plan(action.name)
+        if planned.effect:
+            yield found(where, f"its plan has an effect: {planned.effect}", action.place)
+        elif planned.trouble:
+            most: Level = "E" if planned.is_sure else "W"
+            yield found(where, f"its plan failed: {planned.trouble}", action.place, most)
 
 
 def secret_approval(look: Look) -> Iterator[Found]:
-    """T03."""
+    """T03. What promises an undo and gives none is seen when it is planned: T02."""
     for action in look.facts.actions:
-        where = f"action {action.name}"
         if action.has_secret and action.needs_approval:
-            yield found(where, "a secret would wait in the queue for the approval", action.place)
-        if action.promises_undo and action.gives_undo is False:
-            yield found(where, "promises to be undone, and no step says how", action.place)
+            told = "a secret would wait in the queue for the approval"
+            yield found(f"action {action.name}", told, action.place)
 
 
 CHECKS = [
@@ -81,9 +79,11 @@ CHECKS = [
         name="plan-leaks",
         levels=("W", "E", "E"),
         needs="probe",
-        inspects="the plan of each action of a tool, made of its example, has no effect",
+        inspects="the plan of each action of a tool, made of its example, has no effect, and says"
+        " of each step how it is undone where that is promised",
         why="whoever looks at a plan believes that nothing has happened yet",
-        fix="have every effect go through run.do, and give the action an example",
+        fix="have every effect go through run.do, with undo= where that is promised, and give the"
+        " action an example",
         find=plan_leaks,
     ),
     Check(
@@ -91,9 +91,9 @@ CHECKS = [
         name="secret-approval",
         levels=("E", "E", "E"),
         needs="app",
-        inspects="no action has a secret and an approval; what promises an undo has one",
+        inspects="no action has a secret and an approval",
         why="a secret in a queue is read by whoever reads the queue",
-        fix="take the approval away or have the action look the secret up; undo= with each step",
+        fix="take the approval away, or have the action look the secret up",
         find=secret_approval,
     ),
 ]  # fmt: skip

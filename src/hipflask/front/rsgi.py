@@ -1,4 +1,4 @@
-"""RSGI 1.5 (Granian): scope and protocol to request and response."""
+"""RSGI 1.6 (Granian): scope and protocol to request and response."""
 
 from __future__ import annotations
 

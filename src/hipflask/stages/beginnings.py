@@ -147,7 +147,8 @@ def _names(beginning: Beginning, owner: str) -> dict[str, Any]:
 
 def _version() -> str:
     try:
-        return version("hipflask")
+        # Without what says which commit it is: a requirement may not name that (PEP 440).
+        return version("hipflask").partition("+")[0]
     except PackageNotFoundError:  # run from a checkout that is not installed
         return "0.1.0"
 

@@ -39,6 +39,10 @@ class PlanError(Exception):
     """An action cannot be planned; the text says why, for whoever asked for it."""
 
 
+class Leak(PlanError):
+    """The action writes or reaches out past `run.do` while it is only planned."""
+
+
 class PlanLine(msgspec.Struct, frozen=True):
     """One step of a plan: what would be done, and how it would be taken back."""
 
@@ -128,7 +132,7 @@ def make_plan(
     """What the action would do to `rows`; `about` is what the digest covers beside the lines.
 
     The function runs twice, as a plan that cannot be repeated could never be run. PlanError
-    where it raises, writes, reaches out, or says something else the second time.
+    where it raises, or says something else the second time; Leak where it writes or reaches out.
     """
     lines = _plan_once(action, parameters, rows, by)
     again = _plan_once(action, parameters, rows, by)
@@ -172,10 +176,12 @@ def _plan_once(
     except PlanError:
         raise
     except Exception as error:
+        if (fence is not None and fence.attempts) or is_refused_write(error):
+            raise Leak(_told(action, fence, error)) from error
         raise PlanError(_told(action, fence, error)) from error
     if fence.attempts:
         # Somebody has caught what the fence raised.
-        raise PlanError(_tried(action, fence))
+        raise Leak(_tried(action, fence))
     return run.lines
 
 
@@ -194,13 +200,13 @@ def call(action: Action, run: Run, parameters: Mapping[str, Any], rows: Sequence
 def _told(action: Action, fence: Fence | None, error: Exception) -> str:
     if fence is not None and fence.attempts:
         return _tried(action, fence)
-    if isinstance(error, ValueError):
-        return str(error) or "The action refuses these values."
     if is_refused_write(error):
         return (
             f"{action.name} writes to the database while it is only planned: do what writes"
             " through run.do(sentence, function, ...)."
         )
+    if isinstance(error, ValueError):
+        return str(error) or "The action refuses these values."
     log.warning("%s cannot be planned", action, exc_info=error)
     return f"{action.name} cannot be planned: {type(error).__name__}: {error}"
 
