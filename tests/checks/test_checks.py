@@ -385,6 +385,8 @@ def test_checks_whose_sides_must_not_meet(
     more = () if name == "D01" else (monkeypatch,)
     made = MADE[name](is_broken, tmp_path, *more)
     found = findings_of(name, made)
+    if name == "D01":  # tables of other tests' modules are found in this process, too
+        found = [one for one in found if one.where.endswith(" drift")]
     assert bool(found) is is_broken
     for one in found:
         said = Silence(id=name, where="*", reason="known", owner="ada", until="2027-01-01")

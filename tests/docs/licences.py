@@ -20,7 +20,19 @@ PAGE = ROOT / "docs" / "lookup" / "licences.md"
 
 #: Extras of those who work on hipflask; nobody else installs them.
 DEVELOPMENT = {
-    *("all", "test", "contract", "ecosystem", "fuzz", "senders", "lint", "site", "release", "dev"),
+    *(
+        "all",
+        "test",
+        "contract",
+        "ecosystem",
+        "browser",
+        "fuzz",
+        "senders",
+        "lint",
+        "site",
+        "release",
+        "dev",
+    ),
 }
 # Where hipflask is used: what is needed in any of these is told.
 SYSTEMS = (

@@ -42,6 +42,8 @@ def test_every_markdown_page_is_on_the_site_and_in_its_navigation(site):
         assert (folder / address).is_file()
         if page.name != "README.md":
             assert f'href="{address}"' in home, f"docs/README.md has no link to {address}"
+    linked = re.findall(r"\]\(([^)]+)\)", (ROOT / "docs" / "README.md").read_text("utf-8"))
+    assert len(linked) == len(set(linked)), "docs/README.md has a link twice"
 
 
 def test_planted_fault_ends_with_1(tmp_path):
