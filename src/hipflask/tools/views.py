@@ -90,6 +90,9 @@ class Views:
         table, user = self._find(name)
         listing = table.listing(request.args, user)
         asked = listing.asked
+        if table.options.audit_reads and listing.rows:
+            detail = {"query": asked.query(), "rows": len(listing.rows)}
+            self._tool.tell("list", table, user, detail)
         columns = listing.seen
         base = self._tool.link("table", name=name)
         has_keys = any(map(key_of, listing.rows))
@@ -171,8 +174,7 @@ class Views:
         """A row, whole."""
         table, user = self._find(name)
         row = _row(table, key, user)
-        if table.options.audit_reads:
-            self._tool.tell("read", table, user, {"key": key})
+        self._tell_read(table, row)
         return self._page(
             "row.html",
             here=table.name,
@@ -186,6 +188,11 @@ class Views:
             actions=self._actions(table, user, row),
             said=_SAID.get(request.args.get("did", ""), ""),
         )
+
+    def _tell_read(self, table: Table, row: Row) -> None:
+        user = current_identity()
+        if table.options.audit_reads and user is not None:
+            self._tool.tell("read", table, user, {"key": key_of(row)})
 
     # Writing
 
@@ -293,6 +300,8 @@ class Views:
         refusal: str = "",
         stale: Any = None,
     ) -> Response:
+        if row is not None:
+            self._tell_read(table, row)
         return self._page(
             "edit.html",
             code,
