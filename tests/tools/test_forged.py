@@ -47,8 +47,7 @@ class Desk:
         known = Identity("sue", roles={"support"})
         add_login(app, lambda name, password: known, after="/ops/")
         self.ops = Tool(app, "ops", data=self.engine, store=self.store, workers=0)
-        who = dict.fromkeys(("read", "create", "edit"), "support")
-        orders = self.ops.table("orders", **who)  # type: ignore[arg-type]
+        orders = self.ops.table("orders", read="support", create="support", edit="support")
 
         @orders.action(roles="support")
         def mark(run: Run, row: Any) -> None:

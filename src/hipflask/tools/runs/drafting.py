@@ -185,7 +185,8 @@ def pack_files(action: Action, values: Mapping[str, Any]) -> bytes | None:
 
 def unpack_files(packed: bytes | None) -> dict[str, list[Any]]:
     """Name, type and bytes of stored files, by parameter."""
-    return msgspec.msgpack.decode(packed) if packed else {}
+    found: dict[str, list[Any]] = msgspec.msgpack.decode(packed) if packed else {}
+    return found
 
 
 def values_of(action: Action, run: RunRow, files: bytes | None) -> dict[str, Any]:
