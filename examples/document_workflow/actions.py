@@ -22,7 +22,6 @@ def add_actions(books: Tool, documents: Table, archive: Archive) -> None:
         file: Annotated[Upload, Accepts("text/*", "application/json", max_bytes=LONGEST)],
     ) -> None:
         """Take an invoice in: its fields are read and checked before anything is kept."""
-        file.seek(0)
         data = file.read()
         fields = extract(data)
         wrong = archive.wrong(fields)

@@ -113,7 +113,7 @@ LAYERS = [
     ["tools.columns", "tools.forms"],
     ["tools.asked"],
     ["tools.memoryrows", "tools.data", "tools.exporting", "tools.filtering"]
-    + ["tools.drawing", "tools.saving"],
+    + ["tools.drawing", "tools.saving", "tools.once"],
     ["tools.sqlrows"],
     ["tools.actions"],
     ["tools.runs"],

@@ -228,7 +228,23 @@ def test_editable_names_the_fields(ops: Tool, get: Ask, post: Ask, stored: Ask) 
 
 
 def test_reads_are_told_where_that_is_asked_for(ops: Tool, get: Ask) -> None:
-    ops.table("orders", read="support", audit_reads=True)
+    ops.table("orders", read="support", edit="lead", search=["customer"], audit_reads=True)
     get("/ops/tables/orders/rows/7")
-    (line,) = audit.read(ops.store, "ops")
-    assert (line.event, line.detail) == ("read", {"key": "7"})
+    get("/ops/tables/orders?q=customer+11&sort=id.desc&page=1")
+    get(EDIT, "lea")
+    # Neither shows a row.
+    get("/ops/tables/orders?q=nobody")
+    get("/ops/")
+    told = [(line.event, line.subject, line.detail) for line in audit.read(ops.store, "ops")]
+    assert told[::-1] == [
+        ("read", "sue", {"key": "7"}),
+        ("list", "sue", {"query": "?q=customer+11&sort=id.desc", "rows": 11}),
+        ("read", "lea", {"key": "7"}),
+    ]
+
+
+def test_reads_are_not_told_where_nobody_asks(ops: Tool, table: Any, get: Ask) -> None:
+    get("/ops/tables/orders/rows/7")
+    get("/ops/tables/orders")
+    get(EDIT, "lea")
+    assert audit.count(ops.store, "ops") == 0

@@ -20,6 +20,7 @@ from sqlalchemy import Connection, func, insert, select
 
 from ..database import Database
 from ..database.schema import TOOL_AUDIT
+from ..database.table import refuse_if_moved
 from ..security import Identity
 
 log = logging.getLogger("hipflask.tools.audit")
@@ -68,7 +69,7 @@ def write(
     """Add a line, in `connection`'s transaction or one of its own; then tell the log.
 
     `detail` is what else is to be known, as JSON takes it: never a secret. What JSON does not
-    know is written as text. Raises StoreUnavailable.
+    know is written as text. Raises StoreUnavailable, also where the store has been moved.
 
         audit.write(tool.store, "ops", "edit", "orders", by=identity,
                     detail={"key": "17", "changed": {"note": ["", "called"]}})
@@ -88,6 +89,9 @@ def write(
         "detail": text,
     }
     with nullcontext(connection) if connection is not None else database.begin() as writing:
+        if connection is None:
+            # Its lines have been copied, or are being copied: this one would be lost.
+            refuse_if_moved(database, writing)
         writing.execute(insert(TOOL_AUDIT).values(values))
         # A transaction of somebody else's store is not ours to wait for.
         database.after_commit(lambda: tell(values))

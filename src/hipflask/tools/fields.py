@@ -66,6 +66,7 @@ _TIMES = {
 }
 _without_seconds = re.compile(r"((?:\d{4}-\d\d-\d\d[T ])?\d\d:\d\d)(Z|[+-]\d\d:\d\d)?").fullmatch
 _YES, _NO = "true", "false"
+_NO_FILE = Flaw((), "a file, sent by the form of the page", "something else")
 
 
 def field_of(
@@ -243,7 +244,9 @@ class Field:
 
     def read_texts(self, texts: list[str]) -> Any:
         """A value of texts as `dump` writes them."""
-        if self.is_several and self.kind != "file":
+        if self.kind == "file":
+            raise Rejected([_NO_FILE])
+        if self.is_several:
             return self._several(texts)
         if self.is_optional and texts in ([], [""]):
             return None
@@ -260,7 +263,7 @@ class Field:
                 return None
             raise Rejected([Flaw((), self.expected, "null")])
         if self.kind == "file":
-            raise Rejected([Flaw((), "a file, sent by the form of the page", "something else")])
+            raise Rejected([_NO_FILE])
         value = codec_of(self.type).from_builtins(value, lax=isinstance(value, str))
         return Secret(value) if self.is_secret else value
 

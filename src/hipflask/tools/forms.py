@@ -16,6 +16,7 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 import msgspec
+from werkzeug.datastructures import FileStorage
 
 from ..api.model import NO_DEFAULT, Rejected
 from ..api.signatures.layers import Layer
@@ -64,7 +65,12 @@ class Form:
     @property
     def has_files(self) -> bool:
         """Whether the page's form has to be multipart."""
-        return any(field.kind == "file" for field in self.fields)
+        return bool(self.files)
+
+    @property
+    def files(self) -> tuple[str, ...]:
+        """The names of fields that files are sent in."""
+        return tuple(field.name for field in self.fields if field.kind == "file")
 
     @property
     def secrets(self) -> tuple[str, ...]:
@@ -93,12 +99,20 @@ class Form:
             filled._take(field, lambda field=field, texts=texts: field.read_form(texts))  # type: ignore[misc]
         return filled
 
-    def read_texts(self, texts: Mapping[str, list[str]]) -> Filled:
+    def read_texts(
+        self, texts: Mapping[str, list[str]], files: Mapping[str, list[FileStorage]] | None = None
+    ) -> Filled:
         """Values written as text, by the fields' names: of a command, or as `dump` gave them.
 
         What is left out gets its default. Names that are no field's are an error.
         """
-        return self._read(texts, lambda field, given: field.read_texts(given))
+        given: dict[str, Any] = {**texts, **(files or {})}
+
+        def read(field: Field, value: Any) -> Any:
+            is_sent = field.kind == "file" and files and field.name in files
+            return field.read_files(value) if is_sent else field.read_texts(value)
+
+        return self._read(given, read)
 
     def read_builtins(self, values: Mapping[str, Any]) -> Filled:
         """Values out of JSON, by the fields' names."""

@@ -8,6 +8,7 @@ from sqlalchemy import ColumnElement, delete, func, insert, select
 
 from ..database import Database
 from ..database.schema import TOOL_VIEW
+from ..database.table import refuse_if_moved
 
 LONGEST_NAME = 60
 LONGEST_QUERY = 4000
@@ -34,7 +35,8 @@ def save_view(
 ) -> None:
     """Keep a view; one of the same name is replaced.
 
-    ValueError, with words for people, for a name or a query that cannot be kept.
+    ValueError, with words for people, for a name or a query that cannot be kept. Raises
+    StoreUnavailable, also where the store has been moved.
     """
     name = " ".join(name.split())
     if not name or len(name) > LONGEST_NAME or "\0" in name:
@@ -43,6 +45,7 @@ def save_view(
         raise ValueError("The address is too long to be kept.")
     mine = _of(tool, table, subject)
     with database.begin() as connection:
+        refuse_if_moved(database, connection)
         connection.execute(delete(TOOL_VIEW).where(*mine, TOOL_VIEW.c.name == name))
         if (connection.scalar(select(func.count()).where(*mine)) or 0) >= MOST:
             raise ValueError(f"You keep {MOST} views of this table: forget one first.")

@@ -29,9 +29,12 @@ from .drawing import Figure, figure_of
 from .pages import look_of
 from .runs.notices import Notice
 from .runs.working import Runs
+from .spans import parse_span
 from .table import VERBS, Options, Table, Who, checked_name, stance_of_who
 
 F = TypeVar("F", bound=Callable[..., Any])
+#: A year, and what it takes to look back at one.
+KEEP_RUNS = "400d"
 
 
 class Entry(NamedTuple):
@@ -53,7 +56,8 @@ class Tool:
     `workers` is how many threads of each serving process work on runs of actions; 0 for none,
     where `hipflask worker` does. `notify` is called with what happens to runs. `terminal` says
     who the users of this machine are that may use `hipflask tool`, by their names there. `audit`
-    says who may read the audit: nobody unless it is said.
+    says who may read the audit: nobody unless it is said. Runs are removed `keep_runs` ("90d")
+    after they ended, with their files and steps, or never where it is None; the audit stays.
 
     Raises SetupError for a name or path that is none, and for a second tool of the name.
     """
@@ -71,6 +75,7 @@ class Tool:
         notify: Callable[[Notice], None] | None = None,
         terminal: Mapping[str, Identity] | None = None,
         audit: Who | None = None,
+        keep_runs: str | None = KEEP_RUNS,
     ) -> None:
         where = f"Tool({name!r})"
         self.name = checked_name(name, where)
@@ -88,6 +93,10 @@ class Tool:
         self.notify = notify
         self.terminal: Mapping[str, Identity] = dict(terminal or {})
         self.audit_access = stance_of_who(audit, f"{where}, audit=")
+        #: In seconds, or None.
+        self.keep_runs_s = None
+        if keep_runs is not None:
+            self.keep_runs_s = parse_span(keep_runs, f"keep_runs of {where}")
         self.figures: list[Figure] = []
         self._given_data = data
         self._given_store = store
@@ -217,7 +226,7 @@ class Tool:
         where no primary key does; `sort` the first order ("created_at.desc"); `editable` those
         that forms have, by default all but the key; `views` are queries of addresses by name, a
         press away: {"Unpaid": "status.is=new&sort=created.asc"}. `audit_reads` has each look at a
-        row audited.
+        list or a row audited.
 
         Raises SetupError for roles, names and sources that are none.
         """

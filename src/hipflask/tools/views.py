@@ -20,6 +20,7 @@ from ..guards.origins import OriginGuard
 from ..look.words import visible
 from ..security import Identity, current_identity
 from ..wrappers import Response
+from . import once
 from .asked import SIZES
 from .cells import cell_of
 from .editing import (
@@ -89,6 +90,9 @@ class Views:
         table, user = self._find(name)
         listing = table.listing(request.args, user)
         asked = listing.asked
+        if table.options.audit_reads and listing.rows:
+            detail = {"query": asked.query(), "rows": len(listing.rows)}
+            self._tool.tell("list", table, user, detail)
         columns = listing.seen
         base = self._tool.link("table", name=name)
         has_keys = any(map(key_of, listing.rows))
@@ -170,8 +174,7 @@ class Views:
         """A row, whole."""
         table, user = self._find(name)
         row = _row(table, key, user)
-        if table.options.audit_reads:
-            self._tool.tell("read", table, user, {"key": key})
+        self._tell_read(table, row)
         return self._page(
             "row.html",
             here=table.name,
@@ -186,6 +189,11 @@ class Views:
             said=_SAID.get(request.args.get("did", ""), ""),
         )
 
+    def _tell_read(self, table: Table, row: Row) -> None:
+        user = current_identity()
+        if table.options.audit_reads and user is not None:
+            self._tool.tell("read", table, user, {"key": key_of(row)})
+
     # Writing
 
     def create(self, name: str) -> Response:
@@ -195,7 +203,8 @@ class Views:
         form = form_to_create(_writable(table), columns)
         if request.method != "POST":
             return self._edited(table, form, form.blank(), columns)
-        filled = form.read(form_of_request(_whole(request)))
+        sent = form_of_request(_whole(request))
+        filled = form.read(sent)
         if not filled.is_valid:
             return self._edited(table, form, filled, columns, 422)
         blank = {field.name for field in form.fields if not field.is_required}
@@ -205,10 +214,43 @@ class Views:
             if not (value is None and name in blank)
         }
         try:
-            key = create(table, user, values, self._audit("create", table, user))
+            taken = self._take(table, user, sent)
+        except once.Used as used:
+            if used.address:
+                return self._go(used.address)
+            return self._edited(table, form, filled, columns, 409, refusal=_SENT)
+        except once.Different:
+            return self._edited(table, form, filled, columns, 409, refusal=_MADE)
+        audit = self._audit("create", table, user)
+
+        def made(connection: Any, before: Row | None, after: Row) -> None:
+            audit(connection, before, after)
+            if table.sql.data.is_store:
+                taken.done(self._row_made(table, key_of(after)), connection)
+
+        try:
+            key = create(table, user, values, made)
         except Refused as error:
+            taken.failed()
             return self._edited(table, form, filled, columns, 409, refusal=str(error))
-        return self._see(table, key, "created")
+        except BaseException:
+            taken.failed()
+            raise
+        address = self._row_made(table, key)
+        if not table.sql.data.is_store:
+            taken.done(address)
+        return self._go(address)
+
+    def _take(self, table: Table, user: Identity, sent: Any) -> once.Once:
+        whose = (self._tool.name, table.name, user.via, user.name)
+        fields = sorted((name, sent.getlist(name)) for name in sent if name != once.FIELD)
+        return once.take(self._tool.store, sent.get(once.FIELD, ""), whose, fields)
+
+    def _row_made(self, table: Table, key: str) -> str:
+        """Where a new row is to be seen."""
+        if not key:
+            return str(self._tool.link("table", name=table.name))
+        return str(self._tool.link("row", name=table.name, key=key, did="created"))
 
     def edit(self, name: str, key: str) -> Response:
         """A form of a row; and what was typed, written to it if it is still what was shown."""
@@ -258,6 +300,8 @@ class Views:
         refusal: str = "",
         stale: Any = None,
     ) -> Response:
+        if row is not None:
+            self._tell_read(table, row)
         return self._page(
             "edit.html",
             code,
@@ -267,6 +311,7 @@ class Views:
             name="" if row is None else _name(table, row),
             version="" if row is None else version_of(row),
             filled=filled,
+            once=once.new_key() if row is None else "",
             rest=left_out(form, columns),
             refusal=refusal,
             stale=stale,
@@ -322,6 +367,14 @@ class Views:
         return response
 
 
+_SENT = (
+    "This form was sent before, and how that ended is not known. Look into the table first;"
+    " sent again from here, the form makes a row."
+)
+_MADE = (
+    "A row was made of this form before, with other values. Sent again from here, it makes"
+    " another one."
+)
 _NO_ROW = "There is no such row, or it is none of those you may see."
 _SAID = {"created": "Created.", "saved": "Saved.", "same": "Nothing was changed."}
 _LONGEST_TOLD = 200

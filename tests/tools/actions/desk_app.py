@@ -18,7 +18,7 @@ from sqlalchemy import Column, Integer, MetaData, Numeric, Table, Text, create_e
 from hipflask import Flask
 from hipflask.security import Identity
 from hipflask.settings import Secret
-from hipflask.tools import Tool
+from hipflask.tools import Accepts, Tool, Upload
 from hipflask.tools.actions import Run
 
 ROLES = {
@@ -43,6 +43,7 @@ EFFECT = Table(
     Column("what", Text),
 )
 Amount = Annotated[Decimal, msgspec.Meta(gt=0, le=500)]
+Receipt = Annotated[Upload, Accepts("text/*", max_bytes=1 << 20)]
 
 
 class Named:
@@ -147,6 +148,21 @@ def _declare(shop: Shop) -> None:
             undo=(take_back, row.id),
         )
 
+    def keep(id: int, receipt: Upload, more: list[Upload]) -> None:
+        texts = [each.read().decode() for each in (receipt, *more)]
+        shop.write(f"{id} {receipt.filename} {receipt.mimetype} {' '.join(texts)}")
+
+    @payments.action(roles="support", approve="lead")
+    def attach(
+        run: Run,
+        row: Any,
+        receipt: Receipt,
+        more: list[Upload] = [],  # noqa: B006 (never changed)
+    ) -> None:
+        """Keep receipts with a payment."""
+        total = receipt.read().decode().splitlines()[0]
+        run.do(f"attach a receipt of {total} to #{row.id}", keep, row.id, receipt, more)
+
     @ops.action(roles="support")
     def remind(run: Run, whom: str) -> None:
         """Write a reminder."""
@@ -177,6 +193,16 @@ def _declare(shop: Shop) -> None:
 
         for number in range(steps):
             run.do(f"step {number}", work, number)
+
+
+def create_app() -> Flask:
+    """The application of a process that serves it, or works for it."""
+    shop = Shop(os.environ["STORE_URL"], os.environ["DATA_URL"])
+    if every := os.environ.get("EVERY"):
+        clock = Identity("clock", roles={"support"})
+        action = shop.tool.actions["remind"]
+        action.schedule("often", every=every, by=clock, values={"whom": "all"})
+    return shop.app
 
 
 def work(shop: Shop, lease_s: float) -> None:

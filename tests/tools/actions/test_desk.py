@@ -124,7 +124,7 @@ def test_json_says_what_is_wrong(ask: Any, shop: Shop) -> None:
         )
         assert answer.status_code == code
     names = [each["name"] for each in ask("sue", "GET", "/actions")[1]]
-    assert names == ["payments.refund", "remind", "connect", "slow"]
+    assert names == ["payments.refund", "payments.attach", "remind", "connect", "slow"]
 
 
 def _sue() -> Any:

@@ -271,3 +271,70 @@ def test_a_secret_is_nowhere_but_in_the_function(
             for row in connection.execute(text(f"SELECT * FROM hipflask_{table}")):
                 assert canary not in repr(tuple(row)), table
     assert canary not in caplog.text
+
+
+def test_rules_that_came_later_hold_for_plans_that_were_made_before(shop: Shop, who: Who) -> None:
+    """A plan may be a day old; what is asked when it is asked for is what the code says now."""
+    run = shop.gate.plan("remind", {"whom": "Ada"}, who("sue"), "page")
+    action = shop.tool.actions["remind"]
+    shop.tool.actions["remind"] = replace(action, approve=frozenset({"lead"}))
+    run = shop.gate.submit(run.id, run.digest, who("sue"), "page")
+    assert (run.state, run.needs_approval) == (RunState.AWAITING, True)
+    shop.tool.runs.work()
+    assert shop.effects() == []
+    shop.gate.approve(run.id, run.digest, who("max"), "page")
+    shop.tool.runs.work()
+    assert shop.effects() == ["remind Ada"]
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"roles": frozenset({"lead"})}, "sue has none of the roles that may ask for"),
+        ({"approve": frozenset({"cfo"})}, "max has none of the roles that approve"),
+    ],
+    ids=["roles", "approve"],
+)
+def test_nothing_is_done_that_the_rules_of_today_refuse(
+    shop: Shop, who: Who, changes: Any, said: str
+) -> None:
+    run = asked(shop, who("sue"))
+    shop.gate.approve(run.id, run.digest, who("max"), "page")
+    action = shop.tool.actions["payments.refund"]
+    shop.tool.actions["payments.refund"] = replace(action, **changes)
+    shop.tool.runs.work()
+    with_part = Identity("boss", roles={"support", "lead", "cfo"})
+    run, _ = shop.gate.read(run.id, with_part)
+    assert run.state is RunState.FAILED
+    assert said in (run.difference or "")
+    assert shop.effects() == []
+    assert "refused" in [line.event for line in audit.read(shop.gate.database, "ops")]
+
+
+def test_nothing_is_done_for_want_of_an_approval_that_came_later(shop: Shop, who: Who) -> None:
+    run = shop.gate.plan("remind", {"whom": "Ada"}, who("sue"), "page")
+    shop.gate.submit(run.id, run.digest, who("sue"), "page")
+    action = shop.tool.actions["remind"]
+    shop.tool.actions["remind"] = replace(action, approve=frozenset({"lead"}))
+    shop.tool.runs.work()
+    run, _ = shop.gate.read(run.id, who("sue"))
+    assert run.difference == "By now a second person has to approve remind, and nobody has."
+    assert shop.effects() == []
+
+
+def test_somebody_elses_plan_is_asked_for_in_ones_own_name(shop: Shop, who: Who) -> None:
+    """What is stored of the one who plans must not let the one who asks do more."""
+    run = refund(shop, who("lea"), "1")
+    run = shop.gate.submit(run.id, run.digest, who("sue"), "page")
+    assert (run.requester, run.asked_by.roles) == ("sue", {"support"})
+    # The lead sees payment 5, and support does not.
+    theirs = refund(shop, who("lea"), "5")
+    with pytest.raises(GateError) as refused:
+        shop.gate.submit(theirs.id, theirs.digest, who("sue"), "page")
+    assert refused.value.code == 404
+    whole = shop.gate.plan(
+        "payments.refund", FIVE, who("lea"), "page", filter="id.from=4&sort=id.asc"
+    )
+    with pytest.raises(GateError, match="plan it yourself") as refused:
+        shop.gate.submit(whole.id, whole.digest, who("sue"), "page")
+    assert refused.value.code == 409

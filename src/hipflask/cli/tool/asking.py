@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import io
+import mimetypes
 import typing as t
+from pathlib import Path
 
 import click
+from werkzeug.datastructures import FileStorage
 
 from hipflask.tools.desk.asking import dump_run
+from hipflask.tools.runs.drafting import MOST_FILE_BYTES
 from hipflask.tools.runs.refusing import GateError
 
 from ..openapi import Failed
@@ -39,7 +44,8 @@ def run_command(
       hipflask tool run orders.refund amount=5 reason="came broken" --row 17
       hipflask tool run orders.refund amount=5 --filter status.is=open --plan
 
-    A parameter that is a list is given once for each value. Secrets are asked for, unseen. The
+    A parameter that is a list is given once for each value; of a file its path is given, as in
+    receipt=scan.pdf. Secrets are asked for, unseen. The
     run itself is worked on by the server's workers, or by 'hipflask worker'; one that takes a
     secret here.
     """
@@ -48,7 +54,12 @@ def run_command(
     secrets = action.form.secrets
     texts = _parse(parameters, secrets)
     form = type(action.form)(field for field in action.form.fields if not field.is_secret)
-    filled = form.read_texts(texts)
+    files = {
+        file: [_read_file(file, Path(path)) for path in texts.pop(file)]
+        for file in form.files
+        if file in texts
+    }
+    filled = form.read_texts(texts, files)
     if not filled.is_valid:
         raise GateError("Parameters are missing or wrong.", 422, filled.errors)
     values = {**dict.fromkeys(secrets), **filled.values}
@@ -70,6 +81,17 @@ def run_command(
     print_json(dump_run(run, gate.steps(run))) if as_json else print_run(run)
     if wait and run.state != "done":
         raise SystemExit(1)
+
+
+def _read_file(name: str, path: Path) -> FileStorage:
+    """A file of this machine as one that a page has sent."""
+    try:
+        with path.open("rb") as file:
+            blob = file.read(MOST_FILE_BYTES + 1)
+    except OSError as error:
+        raise Failed(f"{name}: {path} cannot be read: {error.strerror}.") from error
+    kind = mimetypes.guess_type(path.name)[0] or "application/octet-stream"
+    return FileStorage(io.BytesIO(blob), path.name, name, content_type=kind)
 
 
 def _parse(parameters: tuple[str, ...], secrets: t.Collection[str]) -> dict[str, list[str]]:

@@ -11,7 +11,7 @@ from __future__ import annotations
 import hashlib
 import json
 import logging
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import Any
@@ -19,6 +19,7 @@ from typing import Any
 import msgspec
 from sqlalchemy import event
 from sqlalchemy.pool import Pool
+from werkzeug.datastructures import FileStorage
 
 from ...forward.fencing import Fence, fenced_off
 from ...security import Identity
@@ -186,15 +187,28 @@ def _plan_once(
 
 
 def call(action: Action, run: Run, parameters: Mapping[str, Any], rows: Sequence[Any]) -> None:
-    """Call the action's function, for each row or once, in whichever mode `run` is."""
+    """Call the action's function, for each row or once, in whichever mode `run` is.
+
+    Each call finds its files as they came, whatever was read of them before.
+    """
     given = {**parameters, action.run_name: run}
+    rewind(parameters.values())
     if action.takes == "row":
         for row in rows:
             action.function(**given, row=row)
+            rewind(parameters.values())
     elif action.takes == "rows":
         action.function(**given, rows=list(rows))
     else:
         action.function(**given)
+
+
+def rewind(values: Iterable[Any]) -> None:
+    """Put the files among `values` back to their beginning."""
+    for value in values:
+        for each in value if isinstance(value, list) else [value]:
+            if isinstance(each, FileStorage):
+                each.seek(0)
 
 
 def _told(action: Action, fence: Fence | None, error: Exception) -> str:

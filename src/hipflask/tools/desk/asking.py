@@ -66,7 +66,7 @@ def as_http(error: GateError) -> HTTPException:
 
 
 def dump_run(run: RunRow, steps: list[Step] | None = None) -> dict[str, Any]:
-    """A run for JSON. Its files and the roles of who asked are left out."""
+    """A run for JSON. What its files hold and the roles of who asked are left out."""
     found: dict[str, Any] = {}
     for name in _TOLD:
         value = getattr(run, name)

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import io
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, NamedTuple
 
 from werkzeug.exceptions import NotFound
 
 from ...globals import request
-from ...helpers import stream_with_context
+from ...helpers import send_file, stream_with_context
 from ...security import Identity
 from ...wrappers import Response
 from .. import audit
@@ -17,6 +18,7 @@ from ..forms import PREFIX
 from ..rows import key_of
 from ..runs import rows
 from ..runs.choosing import choose
+from ..runs.drafting import unpack_files
 from ..runs.gate import Gate
 from ..runs.refusing import GateError
 from ..runs.states import OPEN, RunState
@@ -64,6 +66,7 @@ class Desk:
             ("/actions/<name>", "action", self.action, ["GET", "POST"]),
             ("/runs", "runs", self.runs, ["GET"]),
             (run, "run", self.run, ["GET"]),
+            (f"{run}/files/<name>/<int:number>", "file", self.file, ["GET"]),
             (f"{run}/<any({', '.join(DOINGS)}):what>", "do", self.do, ["POST"]),
             ("/audit", "audit", self.audit, ["GET"]),
             ("/audit.<any(csv, json):kind>", "audit_export", self.export, ["GET"]),
@@ -214,6 +217,24 @@ class Desk:
             lines=audit.read(self._gate.database, self._tool.name, run_id=run.id),
             now=self._gate.database.clock.now(),
         )
+
+    def file(self, id: int, name: str, number: int) -> Response:
+        """A file that a run was given, for whoever is to approve it; saved, and never shown."""
+        try:
+            self._gate.read(id, caller())
+        except GateError as error:
+            raise as_http(error) from None
+        with self._gate.database.read() as connection:
+            found = unpack_files(rows.read_files(connection, id)).get(name, [])
+        if number >= len(found):
+            raise NotFound("The run has no such file.")
+        filename, _, blob = found[number]
+        shown = "".join(each for each in filename if each.isprintable()) or name
+        response = send_file(
+            io.BytesIO(blob), "application/octet-stream", as_attachment=True, download_name=shown
+        )
+        response.headers.update(self._tool.look.headers())
+        return response
 
     def do(self, id: int, what: str) -> Response:
         """Ask for, approve, reject, cancel, undo a run, or plan it again."""

@@ -17,6 +17,7 @@ from sqlalchemy import Connection
 from werkzeug.datastructures import FileStorage
 
 from ...api.inputs.uploads import Upload
+from ...api.model import NO_DEFAULT
 from ...security import Identity
 from ..actions.declaring import Action
 from ..actions.planning import Plan, PlanError, PlanLine, digest_of, make_plan
@@ -64,11 +65,15 @@ def draft(
         plan = make_plan(action, values, found, by, about)
     except PlanError as error:
         raise GateError(str(error), 422) from error
+    return Draft(plan, chosen_by(chosen, action, by), found)
+
+
+def chosen_by(chosen: Chosen, action: Action, by: Identity) -> Chosen:
+    """What was chosen, with what is known of who chose it."""
     claims = {name: value for name, value in by.claims.items() if isinstance(value, _PLAIN)}
-    chosen = msgspec.structs.replace(
+    return msgspec.structs.replace(
         chosen, roles=tuple(sorted(by.roles)), claims=claims if action.table is not None else {}
     )
-    return Draft(plan, chosen, found)
 
 
 def draft_again(action: Action, run: RunRow, values: Mapping[str, Any]) -> Draft:
@@ -96,6 +101,22 @@ def draft_undo(connection: Connection, action: Action, run: RunRow, occasion: st
         raise GateError(f"Nothing of run {run.id} was done that could be undone.", 409)
     about = {"undo_of": run.id, "occasion": occasion}
     return Draft(Plan(tuple(lines), digest_of(action, lines, about)), Chosen())
+
+
+def refused_by_now(action: Action, run: RunRow) -> str:
+    """Why the rules of today would not let a run go that was let go by those of its time.
+
+    Roles are those that who asked, and who approved, had then: nobody else's are known here.
+    """
+    if action.roles.isdisjoint(run.chosen.roles):
+        return f"{run.requester_name} has none of the roles that may ask for {action.name} by now."
+    if action.table is not None and not action.table.may("read", run.asked_by, None):
+        return f"{run.requester_name} may not read {action.table.title} by now."
+    if action.approve and run.approver is None:
+        return f"By now a second person has to approve {action.name}, and nobody has."
+    if action.approve and action.approve.isdisjoint(run.chosen.approver_roles):
+        return f"{run.approver_name} has none of the roles that approve {action.name} by now."
+    return ""
 
 
 def difference(action: Action, run: RunRow, now: Draft | None, error: str = "") -> str:
@@ -147,20 +168,36 @@ def blobs_of(action: Action, values: Mapping[str, Any]) -> dict[str, list[list[A
     return found
 
 
+def texts_of(action: Action, values: Mapping[str, Any]) -> dict[str, list[str]]:
+    """The values as `values_of` reads them; and of files what tells people which they are."""
+    told = {
+        name: [f"{part[0]}, {len(part[2]):,} bytes, SHA-256 {_sha256(part[2])}" for part in parts]
+        for name, parts in blobs_of(action, values).items()
+    }
+    return action.form.dump(values) | told
+
+
 def pack_files(action: Action, values: Mapping[str, Any]) -> bytes | None:
     """The files as they are stored; None for none."""
     found = blobs_of(action, values)
     return msgspec.msgpack.encode(found) if found else None
 
 
+def unpack_files(packed: bytes | None) -> dict[str, list[Any]]:
+    """Name, type and bytes of stored files, by parameter."""
+    found: dict[str, list[Any]] = msgspec.msgpack.decode(packed) if packed else {}
+    return found
+
+
 def values_of(action: Action, run: RunRow, files: bytes | None) -> dict[str, Any]:
     """The values of a stored run, its files among them; GateError where they fit no more."""
     kinds = {field.name: field for field in action.form.fields}
     values: dict[str, Any] = {
-        name: None for name, field in kinds.items() if field.kind == "file" or field.is_secret
+        name: None if field.default is NO_DEFAULT or field.is_secret else field.default
+        for name, field in kinds.items()
+        if field.kind == "file" or field.is_secret
     }
-    packed: dict[str, Any] = msgspec.msgpack.decode(files) if files else {}
-    for name, parts in packed.items():
+    for name, parts in unpack_files(files).items():
         if name in kinds:
             made = [
                 Upload.of(FileStorage(io.BytesIO(blob), filename, name, content_type=kind))
@@ -168,7 +205,8 @@ def values_of(action: Action, run: RunRow, files: bytes | None) -> dict[str, Any
             ]
             values[name] = made if kinds[name].is_several else made[-1]
     # Read on their own: what is neither there nor has a default is told by name.
-    filled = action.form.read_texts(run.parameters)
+    texts = {name: text for name, text in run.parameters.items() if name not in values}
+    filled = action.form.read_texts(texts)
     errors = {name: text for name, text in filled.errors.items() if name not in values}
     if errors:
         raise GateError(f"The parameters of {action.name} are others by now.", 409, errors)
@@ -177,4 +215,8 @@ def values_of(action: Action, run: RunRow, files: bytes | None) -> dict[str, Any
 
 
 def _digest(parts: list[list[Any]]) -> list[list[str]]:
-    return [[name, kind, hashlib.sha256(blob).hexdigest()] for name, kind, blob in parts]
+    return [[name, kind, _sha256(blob)] for name, kind, blob in parts]
+
+
+def _sha256(blob: bytes) -> str:
+    return hashlib.sha256(blob).hexdigest()

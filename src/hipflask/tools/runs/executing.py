@@ -17,11 +17,11 @@ from ...security import Identity
 from ...settings import Secret
 from .. import audit
 from ..actions.declaring import Action
-from ..actions.planning import PlanLine, call, check_sentence
+from ..actions.planning import PlanLine, call, check_sentence, rewind
 from ..actions.run import Cancelled, Run
 from ..actions.undoing import load_undo
 from . import rows
-from .drafting import Draft, difference, draft_again, draft_undo, values_of
+from .drafting import Draft, difference, draft_again, draft_undo, refused_by_now, values_of
 from .jobs import WORKER, Jobs
 from .notices import Notice, notify
 from .refusing import GateError
@@ -75,6 +75,8 @@ class Live(Run):
         undo: tuple[Any, ...] | None = None,
         **named: Any,
     ) -> Any:
+        # What was read of a file for the sentence is not missing from the step.
+        rewind([*args, *named.values()])
         return self.step(check_sentence(sentence), lambda: function(*args, **named))
 
     def step(
@@ -254,6 +256,8 @@ class Executor:
         action = self._tool.actions.get(row.action)
         if action is None:
             return f"There is no action {row.action!r} any more."
+        if refusal := refused_by_now(action, row):
+            return refusal
         if row.undo_of is not None:
             return self._run_undo(action, row, live)
         with self._database.read() as connection:

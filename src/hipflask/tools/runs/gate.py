@@ -20,13 +20,23 @@ from ...security import Identity
 from ...settings import Secret
 from .. import audit
 from ..actions.declaring import Action
-from . import rows
-from .drafting import Draft, difference, draft, draft_again, draft_undo, pack_files, values_of
+from . import retiring, rows
+from .drafting import (
+    Draft,
+    chosen_by,
+    difference,
+    draft,
+    draft_again,
+    draft_undo,
+    pack_files,
+    texts_of,
+    values_of,
+)
 from .inline import run_here
 from .jobs import WORKER, Jobs
 from .notices import Notice, notify
 from .refusing import GateError
-from .rows import Chosen, Gone, RunRow, Step
+from .rows import Gone, RunRow, Step
 from .states import ENDED, HAS_RUN, RunState
 
 #: Plans that nobody has asked for are forgotten after this.
@@ -41,6 +51,7 @@ class Gate:
         self.tool = tool
         self.jobs = jobs
         self.database: Database = jobs.database
+        self._retires_at = 0.0
 
     # What may be seen
 
@@ -124,7 +135,7 @@ class Gate:
             raise GateError(f"You may not read {action.table.title}.", 403)
         made = draft(action, values, by, keys=keys, filter=filter, occasion=occasion)
         stored = {
-            "parameters": action.form.dump(values),
+            "parameters": texts_of(action, values),
             "files": pack_files(action, values),
             "occasion": occasion,
             "slot": slot,
@@ -158,6 +169,7 @@ class Gate:
             ended = [each for each in earlier if each.state in ENDED]
             occasion = f"after {ended[0].id}" if ended else ""
             made = draft_undo(connection, action, run, occasion)
+        made = msgspec.structs.replace(made, chosen=chosen_by(made.chosen, action, by))
         stored = {"parameters": {}, "occasion": occasion, "undo_of": id, "slot": None}
         return self._add(action, made, by, via, stored)
 
@@ -200,21 +212,25 @@ class Gate:
         if run.state is not RunState.PLANNED:
             return run
         if by.name != run.requester and run.undo_of is None:
-            # Somebody else's plan: the rows must be there for this person as well.
-            draft_again(action, _asked_for(run, by), self._values(action, run))
+            # Somebody else's plan: it must be the very same for this person.
+            mine = draft_again(action, _asked_for(run, action, by), self._values(action, run))
+            if mine.plan.digest != run.digest:
+                raise GateError("Planned by you it is another plan: plan it yourself.", 409)
         now = self.database.clock.now()
         asked: dict[str, Any] = {
             "requester": by.name,
             "requester_name": audit.name_of(by),
             "via": via,
             "submitted_at": now,
+            "chosen": chosen_by(run.chosen, action, by),
         }
         claimed = None
         try:
             with self.jobs.writing() as connection:
-                if run.needs_approval:
-                    expires = now + action.approve_within_s
-                    run = rows.move(connection, id, RunState.AWAITING, expires_at=expires, **asked)
+                # Or by now: the plan may be older than the rule.
+                if run.needs_approval or action.approve:
+                    asked |= {"needs_approval": 1, "expires_at": now + action.approve_within_s}
+                    run = rows.move(connection, id, RunState.AWAITING, **asked)
                 else:
                     old = [RunState.PLANNED]
                     run = rows.move(connection, id, RunState.QUEUED, old=old, **asked)
@@ -239,9 +255,11 @@ class Gate:
         GateError: 403 for whoever asked for it, and without the role; 409 for another digest, one
         that has expired, or was decided.
         """
-        self._decidable(id, digest, by)
+        asked, _ = self._decidable(id, digest, by)
         now = self.database.clock.now()
         decided = _decided(by, now, note)
+        roles = tuple(sorted(by.roles))
+        decided["chosen"] = msgspec.structs.replace(asked.chosen, approver_roles=roles)
         try:
             with self.jobs.writing() as connection:
                 rows.move(connection, id, RunState.APPROVED, **decided)
@@ -298,7 +316,10 @@ class Gate:
     # By itself
 
     def sweep(self) -> None:
-        """Expire what nobody has approved in time, and forget plans that nobody asked for."""
+        """Expire what nobody has approved in time, and forget plans that nobody asked for.
+
+        Now and then remove runs that ended longer ago than the tool keeps them.
+        """
         now = self.database.clock.now()
         with self.database.read() as connection:
             awaiting = rows.find(connection, self.tool.name, states=[RunState.AWAITING], limit=1000)
@@ -312,6 +333,12 @@ class Gate:
             with self.jobs.writing() as connection:
                 before = now - FORGET_AFTER_S
                 connection.execute(delete(RUN).where(old, RUN.c.created_at < before))
+        keep_s = self.tool.keep_runs_s
+        if keep_s is not None and now >= self._retires_at:
+            self._retires_at = now + retiring.EVERY_S
+            schedules = [each for a in self.tool.actions.values() for each in a.schedules.values()]
+            slots = {schedule.slot(now) for schedule in schedules}
+            retiring.retire(self.jobs, self.tool.name, now - keep_s, slots)
 
     def _expire(self, run: RunRow) -> None:
         now = self.database.clock.now()
@@ -435,15 +462,9 @@ _CANCELLABLE = frozenset({RunState.PLANNED, RunState.AWAITING, RunState.QUEUED, 
 _LEASE_S = 10.0
 
 
-def _asked_for(run: RunRow, by: Identity) -> RunRow:
+def _asked_for(run: RunRow, action: Action, by: Identity) -> RunRow:
     """The run as if `by` had planned it."""
-    chosen = Chosen(
-        filter=run.chosen.filter,
-        keys=run.chosen.keys,
-        versions=run.chosen.versions,
-        roles=tuple(sorted(by.roles)),
-        claims=dict(by.claims),
-    )
+    chosen = chosen_by(run.chosen, action, by)
     return msgspec.structs.replace(run, requester=by.name, chosen=chosen)
 
 

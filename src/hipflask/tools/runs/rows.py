@@ -35,6 +35,8 @@ class Chosen(msgspec.Struct, frozen=True):
     #: Who chose them: for a table that shows each person their own rows.
     roles: tuple[str, ...] = ()
     claims: Mapping[str, Any] = {}
+    #: Of whoever approved.
+    approver_roles: tuple[str, ...] = ()
 
 
 class RunRow(msgspec.Struct, frozen=True, kw_only=True):
@@ -192,6 +194,8 @@ def move(
     Without `old` it may come from every state that the new one may follow.
     """
     sources = [state for state in RunState if new in NEXT[state]] if old is None else list(old)
+    if "chosen" in values:
+        values["chosen"] = _dump(values["chosen"])
     statement = (
         update(RUN)
         .where(RUN.c.id == id, RUN.c.state.in_([str(state) for state in sources]))

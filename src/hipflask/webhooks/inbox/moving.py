@@ -42,6 +42,8 @@ _TABLES: tuple[tuple[Table, str], ...] = (
 _COUNTED = {"hipflask_inbox": "seq", "hipflask_outbox": "seq"}
 _COUNTED |= {"hipflask_attempt": "id", "hipflask_audit": "id", "hipflask_job": "seq"}
 _COUNTED |= {"hipflask_run": "id", "hipflask_run_step": "id", "hipflask_tool_audit": "id"}
+# Rows in one of these were made in the new store itself.
+_IN_USE = (schema.INBOX, schema.OUTBOX, schema.RUN, schema.TOOL_AUDIT)
 # A run may have files.
 _LARGE = {"hipflask_inbox_body", "hipflask_outbox_body", "hipflask_run"}
 
@@ -69,6 +71,7 @@ def move(
         for table, column in _TABLES
     }
     _copy_lanes(old, new)
+    counts[schema.TOOL_VIEW.name] = _copy_views(old, new)
     _check(old, new, counts)
     new.shared.update(_ARRIVING, lambda record: {**record, "is_complete": True})
     old.shared.update(MOVED, lambda record: {**record, "phase": "moved"})
@@ -84,7 +87,7 @@ def _begin(old: Database, new: Database) -> None:
     record = new.shared.get(_ARRIVING)
     if not record:
         with new.read() as connection:
-            found = _rows_in(connection, schema.INBOX) + _rows_in(connection, schema.OUTBOX)
+            found = sum(_rows_in(connection, table) for table in _IN_USE)
         if found:
             raise SetupError(f"{new.name} holds {found} rows already: move to an empty database.")
         new.shared.update(_ARRIVING, lambda _: {"from": old.name, "copied": {}})
@@ -171,6 +174,16 @@ def _copy_lanes(old: Database, new: Database) -> None:
         for row in rows:
             put = insert(schema.LANE).values(row)
             writing.execute(put.on_conflict_do_update(index_elements=["name"], set_=row))
+
+
+def _copy_views(old: Database, new: Database) -> int:
+    """What people keep of tools' tables, in one go: of each person and table there are 50."""
+    with old.read() as reading:
+        rows = [dict(row) for row in reading.execute(select(schema.TOOL_VIEW)).mappings()]
+    if rows:
+        with new.begin() as writing:
+            writing.execute(insert(schema.TOOL_VIEW).on_conflict_do_nothing(), rows)
+    return len(rows)
 
 
 def _check(old: Database, new: Database, counts: dict[str, int]) -> None:

@@ -111,6 +111,9 @@ class ProcrastinateCrew:
     def start(self, *, once: bool = False) -> None:
         """Begin to work; with `once` until no job is left that is due."""
         self._once = once
+        if once:
+            # A row that was moved here from SQLite has no job until somebody gives it one.
+            self._sweep_jobs()
         self._held.start()
         self._thread = threading.Thread(
             target=lambda: asyncio.run(self._live()), name="hipflask-procrastinate", daemon=True
