@@ -12,6 +12,7 @@ import pytest
 from hipflask import Flask, session
 from hipflask.guards import protect
 from hipflask.guards.production import advice, refusals, weakness
+from hipflask.security import ProxyHeader
 
 GOOD = secrets.token_hex(32)
 
@@ -78,6 +79,14 @@ def test_a_configuration_as_it_comes_is_served():
     )
     protect(good, https=True)
     assert refusals(good) == []
+
+
+def test_a_header_login_is_not_served_where_spellings_are_one():
+    app = make_app()
+    app.identities = [ProxyHeader("X-User", peers=["10.0.0.5"])]
+    assert refusals(app, "rsgi") == refusals(app, "asgi") == []
+    (found,) = refusals(app, "wsgi")
+    assert "<ProxyHeader 'X-User'>" in found and "serve by rsgi or asgi" in found
 
 
 def test_something_else_than_an_application_of_ours_is_let_in():

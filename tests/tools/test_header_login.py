@@ -68,9 +68,7 @@ def ask(port: int, *fields: tuple[str, str]) -> tuple[int, str]:
         wire.close()
 
 
-@pytest.mark.parametrize(
-    ("interface", "trusted"), [("rsgi", ""), ("rsgi", "1"), ("asgi", "1"), ("wsgi", "1")]
-)
+@pytest.mark.parametrize(("interface", "trusted"), [("rsgi", ""), ("rsgi", "1"), ("asgi", "1")])
 def test_only_the_proxy_is_believed(
     folder: Any,  # noqa: F811
     served: Any,  # noqa: F811

@@ -32,15 +32,17 @@ _KNOWN = (
 _host = re.compile(r"\.?[A-Za-z0-9-]+(\.[A-Za-z0-9-]+)*\.?|\[[0-9A-Fa-f:.]+\]").fullmatch
 
 
-def refusals(app: Any) -> list[str]:
+def refusals(app: Any, interface: str = "rsgi") -> list[str]:
     """What the application must not be served with, each with its cure; empty where all is well.
 
-    Also for an application of another framework, of which nothing is known.
+    `interface` is what Granian serves it by: "rsgi", "asgi" or "wsgi". Also for an application of
+    another framework, of which nothing is known.
     """
     config = getattr(app, "config", None)
     if not isinstance(config, dict) or "SECRET_KEY" not in config:
         return []
-    return [text for find in _FINDERS for text in find(config)]
+    found = [text for find in _FINDERS for text in find(config)]
+    return [*found, *_spellings(app)] if interface == "wsgi" else found
 
 
 def advice(app: Any) -> list[str]:
@@ -196,6 +198,15 @@ def _guards(config: Any) -> Iterator[str]:
     rate = config.get("RATE_LIMIT")
     if rate is not None and not (isinstance(rate, str) and re.search(r"\d+\s*(/|per)", rate)):
         yield f"RATE_LIMIT={rate!r} is no rate: write '600/minute'"
+
+
+def _spellings(app: Any) -> Iterator[str]:
+    for one in getattr(app, "identities", ()):
+        if getattr(one, "needs_exact_names", False):
+            yield (
+                f"{one!r} cannot be believed by --interface wsgi, where Granian reads X_User as"
+                " X-User, which a proxy lets through: serve by rsgi or asgi"
+            )
 
 
 _FINDERS = (_keys, _modes, _hosts, _cookies, _limits, _guards)

@@ -27,6 +27,8 @@ class ProxyHeader:
 
     #: It reads two fields and never waits.
     is_quick = True
+    #: Who takes `X_User` for `X-User` lets anybody in: no server may that it is served by.
+    needs_exact_names = True
 
     def __init__(
         self,

@@ -29,7 +29,7 @@ def print_check(target: Target, bind: Sequence[str], workers: int, settings: Set
         refuse(f"the app {target.name} cannot be served: {describe(error)}", USAGE)
     if getattr(app, "debug", False):
         refuse(f"the app {target.name} is in debug mode: unset FLASK_DEBUG", REFUSED)
-    if found := refusals_of(app):
+    if found := refusals_of(app, settings.interface):
         refuse(f"the app {target.name} is not safe to serve: {found}", REFUSED)
     for name, text in _lines(app, target, bind, workers, settings):
         print(f"{name:<11} {text}")

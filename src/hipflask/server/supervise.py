@@ -417,7 +417,7 @@ def worker_main(
     if post is not None:
         figures.publish(post)
     worker = Worker(
-        _load(target, reports),
+        _load(target, reports, settings.interface),
         listeners,
         settings,
         on_retire=lambda: reports.send((os.getpid(), 0, RETIRE)),
@@ -449,7 +449,7 @@ def _get_going(worker: Worker, reports: Connection, orders: Connection) -> None:
     threading.Thread(target=obey, name="hipflask-orders", daemon=True).start()
 
 
-def _load(target: Target, reports: Connection) -> Any:
+def _load(target: Target, reports: Connection, interface: str) -> Any:
     try:
         app = target.load()
     except BaseException as error:
@@ -461,20 +461,20 @@ def _load(target: Target, reports: Connection) -> Any:
             f"the app {target.name} is in debug mode, which shows its code to visitors: "
             "unset FLASK_DEBUG, or use `hipflask run` to develop",
         )
-    found = refusals_of(app)
+    found = refusals_of(app, interface)
     if found:
         _fail(reports, REFUSED, f"the app {target.name} is not safe to serve: {found}")
     return app
 
 
-def refusals_of(app: Any) -> str:
+def refusals_of(app: Any, interface: str) -> str:
     """Why the app must not be served, "" where it may.
 
     With Flask's defaults (HIPFLASK_DEFAULTS=flask) that is said, and it is served all the same.
     """
     from ..guards.production import refusals  # asked once, by who starts
 
-    found = "; ".join(refusals(app))
+    found = "; ".join(refusals(app, interface))
     if found and os.environ.get("HIPFLASK_DEFAULTS") == "flask":
         say(f"hipflask: warning: {one_line(found)}")
         return ""
